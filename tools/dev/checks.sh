@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# The stages of ./dev test. Each leaves its outcome below run/results, where tally.py counts it.
+
+RESULTS="$ROOT/run/results"
+
+# A failed leak check or a report must fail the test; gRPC and Abseil are not instrumented.
+export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:detect_container_overflow=0"
+export UBSAN_OPTIONS="print_stacktrace=1"
+export TSAN_OPTIONS="suppressions=$ROOT/tools/dev/tsan.supp:second_deadlock_stack=1"
+export LSAN_OPTIONS="suppressions=$ROOT/tools/dev/lsan.supp:print_suppressions=0"
+
+start_results() {
+  rm -rf "$RESULTS"
+  mkdir -p "$RESULTS"
+}
+
+# check NAME COMMAND…: one outcome for one command. Output goes to the terminal.
+check() {
+  local name=$1 outcome=pass
+  shift
+  say "$name"
+  # A subshell without errexit handling of its own: the command's status is the outcome.
+  "$@" || outcome=fail
+  printf '%s %s\n' "$outcome" "$name" >>"$RESULTS/checks.txt"
+  [ "$outcome" = pass ]
+}
+
+# A build that fails counts as one failure; one that succeeds is not a test.
+build_or_record() {
+  build "$@" && return
+  printf 'fail build %s\n' "$1" >>"$RESULTS/checks.txt"
+  return 1
+}
+
+# unit_tests PRESET [CTEST OPTION…]
+unit_tests() {
+  local preset=$1 out="$RESULTS/$1-unit"
+  shift
+  say "unit tests ($preset)"
+  mkdir -p "$out"
+  GTEST_OUTPUT="json:$out/" ctest --test-dir "$(preset_dir "$preset")" -j "$JOBS" \
+    --output-on-failure --no-tests=ignore --output-junit "$out/ctest.xml" "$@" >&2
+}
+
+# e2e_tests PRESET [PYTEST OPTION…]: over the real processes.
+e2e_tests() {
+  local preset=$1
+  shift
+  if ! has_target "$preset" covetd; then
+    say "end to end: no covetd in this tree yet"
+    return
+  fi
+  ensure_python
+  say "end to end ($preset)"
+  COVETD="$ROOT/$(program "$preset" covetd)" \
+    "$PYTHON" -m pytest tests -q -rs --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null
+}
+
+# Prints name, source folder of every fuzzer.
+list_fuzzers() {
+  local file name
+  while IFS= read -r file; do
+    while IFS= read -r name; do
+      printf '%s %s\n' "$name" "$(dirname "$file")"
+    done < <(sed -n 's/^ *covet_fuzzer(\([A-Za-z0-9_]*\).*/\1/p' "$file")
+  done < <(git ls-files '*CMakeLists.txt')
+}
+
+# fuzz_one NAME ARGUMENT…: shows the end of its log only if it fails.
+fuzz_one() {
+  local name=$1 log="run/fuzz-$1.log"
+  shift
+  "$(program asan "$name")" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="build-asan/fuzz/$name-" "$@" >"$log" 2>&1 </dev/null && return
+  tail -n 40 "$log" >&2
+  return 1
+}
+
+# fuzz_all SECONDS: every fuzzer over its corpus; new inputs stay below build-asan.
+fuzz_all() {
+  local seconds=$1 name folder corpora status=0
+  while read -r name folder; do
+    mkdir -p "build-asan/fuzz/$name"
+    corpora=("build-asan/fuzz/$name")
+    if [ -d "$folder/corpus/$name" ]; then
+      corpora+=("$folder/corpus/$name")
+    elif [ -d "$folder/corpus" ]; then
+      corpora+=("$folder/corpus")
+    fi
+    check "fuzz $name" fuzz_one "$name" -max_total_time="$seconds" "${corpora[@]}" || status=1
+  done < <(list_fuzzers)
+  return "$status"
+}
+
+# Prints the closing line and returns its verdict.
+tally() { /usr/bin/env python3 tools/dev/tally.py "$RESULTS"; }

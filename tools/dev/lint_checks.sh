@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# The checks of ./dev lint. The fast ones are part of ./dev test.
+
+cpp_files() { git ls-files -- '*.cc' '*.h' | while IFS= read -r f; do [ ! -f "$f" ] || printf '%s\n' "$f"; done; }
+
+# clang_tool NAME: the program of Debian's version 14 where it exists, so that everyone formats alike.
+clang_tool() {
+  local name
+  for name in "$1-14" "$1"; do
+    command -v "$name" && return
+  done
+  die "no $1 found"
+}
+
+# Names the files only: `./dev fmt` mends them.
+check_format() {
+  local formatter wrong
+  formatter="$(clang_tool clang-format)"
+  wrong="$(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1 |
+    sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' | sort -u)"
+  [ -z "$wrong" ] || { printf 'not formatted: %s\n' $wrong; return 1; }
+}
+check_scripts() {
+  if ! command -v shellcheck >/dev/null; then
+    say "shellcheck is not installed: scripts not checked"
+    return
+  fi
+  { git ls-files -- '*.sh'; printf '%s\n' dev .ci/run; } | xargs -d '\n' shellcheck -x --severity=warning
+}
+check_proto_comments() {
+  ensure_python
+  "$PYTHON" tools/dev/proto_comments.py build/gen/covet.protoset
+}
+
+fast_lint() {
+  local status=0
+  check "lint format" check_format || status=1
+  check "lint include rules" python3 tools/dev/include_rules.py || status=1
+  check "lint paths" python3 tools/dev/machine_paths.py || status=1
+  check "lint proto comments" check_proto_comments || status=1
+  python3 tools/dev/file_lengths.py
+  return "$status"
+}
+
+# Prints the .cc files that clang-tidy looks at.
+tidy_files() {
+  if [ "$1" = all ]; then
+    git ls-files -- '*.cc'
+  else
+    { git diff --name-only --diff-filter=d main... -- '*.cc'
+      git diff --name-only --diff-filter=d HEAD -- '*.cc'
+      git ls-files --others --exclude-standard -- '*.cc'; } | sort -u
+  fi
+}
+
+check_tidy() {
+  local files
+  files="$(tidy_files "$1")"
+  [ -n "$files" ] || return 0
+  # Generated headers must be there before a file that includes them is parsed.
+  xargs -d '\n' -n 1 -P "$JOBS" "$(clang_tool clang-tidy)" -p build --quiet <<<"$files"
+}
+
+# buf comes by npm; without node or a network there is nothing to run it with.
+check_buf() {
+  local version=1.75.0 prefix=run/npm
+  if ! command -v npm >/dev/null; then
+    say "no node: buf lint not run"
+    return
+  fi
+  mkdir -p "$prefix"
+  npm install --prefix "$prefix" --no-save --no-audit --no-fund --loglevel=error \
+    "@bufbuild/buf@$version" >&2 </dev/null || { say "buf cannot be installed: not run"; return 0; }
+  "$prefix/node_modules/.bin/buf" lint proto --config tools/dev/buf.yaml
+}
+
+slow_lint() {
+  local status=0
+  check "lint scripts" check_scripts || status=1
+  check "lint clang-tidy ($1)" check_tidy "$1" || status=1
+  check "lint buf" check_buf || status=1
+  return "$status"
+}

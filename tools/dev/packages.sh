@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Debian packages and the Python environment of the tests.
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "needs root to run: $*"
+  fi
+}
+
+package_installed() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Prints the lines of packages.txt of which no alternative is installed.
+missing_packages() {
+  local line name alternatives
+  while IFS= read -r line; do
+    [[ -z "$line" || "$line" == \#* ]] && continue
+    IFS='| ' read -r -a alternatives <<<"$line"
+    for name in "${alternatives[@]}"; do
+      [ -n "$name" ] && package_installed "$name" && continue 2
+    done
+    printf '%s\n' "$line"
+  done <tools/dev/packages.txt
+}
+
+first_available() {
+  local name
+  for name in "$@"; do
+    if apt-cache show "$name" >/dev/null 2>&1; then
+      printf '%s\n' "$name"
+      return
+    fi
+  done
+  die "no package of: $*"
+}
+
+# Installs what is missing; quiet when nothing is. Elsewhere than on Debian it leaves that to the reader.
+ensure_packages() {
+  if ! command -v apt-get >/dev/null; then
+    say "no apt-get here: the equivalents of tools/dev/packages.txt must be installed"
+    return
+  fi
+  local missing wanted=() line alternatives
+  missing="$(missing_packages)"
+  [ -n "$missing" ] || return 0
+  say "installing: $(tr '\n' ' ' <<<"$missing")"
+  as_root apt-get update -qq >&2
+  while IFS= read -r line; do
+    IFS='| ' read -r -a alternatives <<<"$line"
+    wanted+=("$(first_available "${alternatives[@]}")")
+  done <<<"$missing"
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2 </dev/null
+}
+
+# The tests' Python lives in .venv, made anew when the requirements change.
+PYTHON="$ROOT/.venv/bin/python"
+ensure_python() {
+  local stamp=.venv/requirements.sha256 sum system=/usr/bin/python3
+  [ -x "$system" ] || system=python3
+  sum="$(sha256sum <tests/requirements.txt)"
+  [ -x "$PYTHON" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
+  say "making .venv"
+  rm -rf .venv
+  "$system" -m venv .venv
+  "$PYTHON" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt >&2
+  printf '%s\n' "$sum" >"$stamp"
+}
