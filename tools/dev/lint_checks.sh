@@ -71,7 +71,7 @@ check_buf() {
   mkdir -p "$prefix"
   npm install --prefix "$prefix" --no-save --no-audit --no-fund --loglevel=error \
     "@bufbuild/buf@$version" >&2 </dev/null || { say "buf cannot be installed: not run"; return 0; }
-  "$prefix/node_modules/.bin/buf" lint proto --config tools/dev/buf.yaml
+  "$prefix/node_modules/.bin/buf" lint . --config tools/dev/buf.yaml
 }
 
 slow_lint() {
