@@ -11,7 +11,8 @@
 
 namespace covet::edge {
 
-// Where a message waits. Replies leave before kOrdered, by priority, then age; kOrdered is one FIFO.
+// Where a message waits. Replies leave before kOrdered, by priority, then age; kOrdered is one
+// FIFO.
 enum class Lane : uint8_t { kReply, kOrdered };
 
 enum class Priority : uint8_t { kLow = 1, kNormal = 2, kHigh = 3 };
@@ -29,13 +30,15 @@ struct Outbound {
   FramePtr frame;
   Lane lane = Lane::kOrdered;
   Priority priority = Priority::kNormal;
-  // Steady-clock milliseconds after which it is not worth sending; 0 for never. Not counted as dropped.
+  // Steady-clock milliseconds after which it is not worth sending; 0 for never. Not counted as
+  // dropped.
   int64_t expires_at_ms = 0;
-  // May be dropped when the queue is full, which its stream's next frame then tells as `"dropped":N,`
-  // at its splice position. Control messages never may.
+  // May be dropped when the queue is full, which its stream's next frame then tells as
+  // `"dropped":N,` at its splice position. Control messages never may.
   bool droppable = false;
   StreamTag tag = 0;
-  // Inserted at the splice position, e.g. `"replayed":true,` or `"subscription_id":"…",`; mostly empty.
+  // Inserted at the splice position, e.g. `"replayed":true,` or `"subscription_id":"…",`; mostly
+  // empty.
   std::shared_ptr<const std::string> head;
 };
 
@@ -51,16 +54,18 @@ class Connection {
   // Stops and restarts reading; a paused reader exerts TCP backpressure on its client.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
-  // Sends a ping; `payload` (at most 125 bytes) comes back in OnPong, unless the connection ends before.
+  // Sends a ping; `payload` (at most 125 bytes) comes back in OnPong, unless the connection ends
+  // before.
   virtual void Ping(std::string payload) = 0;
-  // Sends what is queued, then a close frame, then waits a bounded time for the peer's. Idempotent. No OnText
-  // follows it; OnClosed does.
+  // Sends what is queued, then a close frame, then waits a bounded time for the peer's. Idempotent.
+  // No OnText follows it; OnClosed does.
   virtual void Close(uint16_t code, std::string reason) = 0;
   // The peer's address after PROXY protocol and trusted proxies, without a port.
   virtual const std::string& remote_address() const = 0;
 };
 
-// What a connection tells its session. Calls come on the connection's thread, never from inside Send or Close.
+// What a connection tells its session. Calls come on the connection's thread, never from inside
+// Send or Close.
 class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
