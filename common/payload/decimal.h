@@ -1,0 +1,13 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace covet::payload {
+
+// The double that a JSON number stands for, if the double's shortest decimal form has the number's
+// very digits (1.0 and 1 are the same); none where digits would be lost. Requires a valid JSON
+// number.
+std::optional<double> ExactDouble(std::string_view number);
+
+}  // namespace covet::payload
