@@ -1,0 +1,72 @@
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from driver import report
+
+
+def document(results):
+    return {
+        "date": "2000-01-01", "command": "./dev bench", "busy": False, "quick": False, "threads": 2, "seconds": 1.0,
+        "machine": {"cpu": "c", "cores": 2, "memory_gb": 4, "kernel": "k", "system": "s", "compiler": "g",
+                    "build_type": "Release", "node": "v1", "revision": "r"},
+        "results": results,
+    }
+
+
+def runs(key, *values, **more):
+    return [{key: value, **more} for value in values]
+
+
+def goal_line(text, start):
+    return next(line for line in text.splitlines() if line.startswith("| " + start))
+
+
+class ReportTest(unittest.TestCase):
+    def test_goals_compare_medians_with_the_floor_of_as_many_threads(self):
+        key = "server_cpu_us_per_delivery"
+        text = report.render(document({"fanout": {
+            "covet": runs(key, 5.0, 4.0, 100.0), "floor-2": runs(key, 4.0, 4.0, 4.0), "floor-1": runs(key, 1, 1, 1)}}))
+        line = goal_line(text, "CPU per delivery")
+        self.assertIn("1.25×", line)
+        self.assertIn("1.00–25.00", line)
+        self.assertIn("met", line)
+
+    def test_a_missed_goal_is_told(self):
+        text = report.render(document({"saturation": {
+            "covet": runs("deliveries_per_second", 499), "socket.io": runs("deliveries_per_second", 100)}}))
+        self.assertIn("missed", goal_line(text, "deliveries/s at window 8"))
+        text = report.render(document({"connect": {"covet": runs("connections_per_second", 1499)}}))
+        self.assertIn("missed", goal_line(text, "authenticated"))
+
+    def test_what_was_not_measured_is_not_judged(self):
+        text = report.render(document({"fanout": {"covet": runs("latency_us_p99", 5.0)}}))
+        self.assertIn("not measured", goal_line(text, "p99"))
+
+    def test_losses_and_errors_stand_beside_the_figures(self):
+        text = report.render(document({"fanout": {"covet": runs("latency_us_p99", 5.0, missing=3, errors=1)}}))
+        self.assertIn("Not clean: covet: 3 missing, 1 errors.", text)
+
+    def test_threads_are_told_by_their_share(self):
+        text = report.render(document({"pairs": {"covet": runs(
+            "server_cpu_us_per_publish", 9.0, server_cpu_us_per_publish_by_thread={"edge": 6.0, "log": 3.0})}}))
+        self.assertIn("by thread: edge 6.0, log 3.0.", text)
+
+    def test_writes_between_the_markers_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder, "page.md")
+            page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+            report.write_into(page, "new\n")
+            self.assertEqual(page.read_text(encoding="utf-8"),
+                             f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n")
+            page.write_text("no markers", encoding="utf-8")
+            self.assertRaises(ValueError, report.write_into, page, "new\n")
+
+    def test_results_survive_json(self):
+        whole = document({"connect": {"covet": runs("connections_per_second", 2000)}})
+        self.assertEqual(report.render(json.loads(json.dumps(whole))), report.render(whole))
+
+
+if __name__ == "__main__":
+    unittest.main()
