@@ -41,23 +41,25 @@ struct ReadResult {
 
 struct Batch {
   std::string log_id;
-  std::string epoch;         // Fences an owner that missed a recreation: FAILED_PRECONDITION if it differs.
+  std::string
+      epoch;  // Fences an owner that missed a recreation: FAILED_PRECONDITION if it differs.
   int64_t first_offset = 0;  // last_offset + 1, given by the log's one owner: ABORTED if it is not.
-  int64_t time_ms = 0;       // Wall clock of the append, milliseconds; never below the batch before it.
+  int64_t time_ms = 0;  // Wall clock of the append, milliseconds; never below the batch before it.
   // Shared with the caller's caches; never changed after the call.
   std::vector<std::shared_ptr<const std::string>> records;  // At least one.
 };
 
 // Ordered, durable logs of opaque records, and a small table of values beside them.
 //
-// Every call returns at once; its callback runs exactly once, on a thread of the log's own choosing, and must
-// not block. Writes (Create, Append, Trim, Delete, Put, Erase) commit in the order of their calls, and their
-// callbacks run in that order. A callback with OK means: committed, survives `kill -9` and power loss. A commit
-// or fsync that fails ends the process, for nothing after it can be trusted. Reads see every write whose
-// callback has run. Thread-safe. The destructor commits what was accepted and runs every callback.
+// Every call returns at once; its callback runs exactly once, on a thread of the log's own
+// choosing, and must not block. Writes (Create, Append, Trim, Delete, Put, Erase) commit in the
+// order of their calls, and their callbacks run in that order. A callback with OK means: committed,
+// survives `kill -9` and power loss. A commit or fsync that fails ends the process, for nothing
+// after it can be trusted. Reads see every write whose callback has run. Thread-safe. The
+// destructor commits what was accepted and runs every callback.
 //
-// The bound: writes wait in a queue of at most `queue_bytes` (the implementation's option); beyond it a write
-// gets RESOURCE_EXHAUSTED at once, in order, having changed nothing.
+// The bound: writes wait in a queue of at most `queue_bytes` (the implementation's option); beyond
+// it a write gets RESOURCE_EXHAUSTED at once, in order, having changed nothing.
 class EventLog {
  public:
   using StatusCallback = std::function<void(absl::Status)>;
@@ -73,17 +75,20 @@ class EventLog {
   // NOT_FOUND if there is no such log.
   virtual void Head(std::string log_id, StateCallback done) = 0;
   virtual void Append(Batch batch, StatusCallback done) = 0;
-  // At most `limit` records with offset > `after`, and at most about `max_bytes` of data, but one record at
-  // least. Where `after` + 1 < first_offset it begins at first_offset. NOT_FOUND without such a log.
+  // At most `limit` records with offset > `after`, and at most about `max_bytes` of data, but one
+  // record at least. Where `after` + 1 < first_offset it begins at first_offset. NOT_FOUND without
+  // such a log.
   virtual void Read(std::string log_id, int64_t after, int32_t limit, int64_t max_bytes,
                     ReadCallback done) = 0;
-  // The records appended at `since_ms` or later (whole batches; a few older ones may come too), newest last,
-  // at most `limit` of the newest. For rebuilding what an owner remembers.
-  virtual void ReadSince(std::string log_id, int64_t since_ms, int32_t limit, ReadCallback done) = 0;
-  // Removes from the oldest end whatever `retention` no longer covers at `now_ms`, in bounded steps: at most
-  // some thousand records go in one call. May keep the rest of a batch that was appended as one. The newest
-  // offset is never forgotten.
-  virtual void Trim(std::string log_id, Retention retention, int64_t now_ms, StateCallback done) = 0;
+  // The records appended at `since_ms` or later (whole batches; a few older ones may come too),
+  // newest last, at most `limit` of the newest. For rebuilding what an owner remembers.
+  virtual void ReadSince(std::string log_id, int64_t since_ms, int32_t limit,
+                         ReadCallback done) = 0;
+  // Removes from the oldest end whatever `retention` no longer covers at `now_ms`, in bounded
+  // steps: at most some thousand records go in one call. May keep the rest of a batch that was
+  // appended as one. The newest offset is never forgotten.
+  virtual void Trim(std::string log_id, Retention retention, int64_t now_ms,
+                    StateCallback done) = 0;
   // Removes the log. A later Create gives a new epoch. OK if there is none.
   virtual void Delete(std::string log_id, StatusCallback done) = 0;
 
@@ -91,7 +96,8 @@ class EventLog {
   virtual void Put(std::string key, std::string value, StatusCallback done) = 0;
   virtual void Erase(std::string key, StatusCallback done) = 0;
   // At most `limit` pairs whose key begins with `prefix` and is greater than `after_key`, by key.
-  virtual void Scan(std::string prefix, std::string after_key, int32_t limit, ScanCallback done) = 0;
+  virtual void Scan(std::string prefix, std::string after_key, int32_t limit,
+                    ScanCallback done) = 0;
 };
 
 }  // namespace covet::eventlog

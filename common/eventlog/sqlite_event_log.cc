@@ -1,0 +1,298 @@
+#include "common/eventlog/sqlite_event_log.h"
+
+#include <pthread.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/eventlog/bounded_queue.h"
+#include "common/eventlog/file_lock.h"
+#include "common/eventlog/sqlite_log_reader.h"
+#include "common/eventlog/sqlite_log_writer.h"
+#include "common/eventlog/sqlite_schema.h"
+#include "common/eventlog/write_op.h"
+
+namespace covet::eventlog {
+namespace {
+
+// One commit takes no more than this off the queue, so that what waits behind a flood waits for one
+// part of it.
+constexpr int64_t kCommitBytes = int64_t{8} << 20;
+constexpr size_t kCommitOperations = 4096;
+constexpr int64_t kMaxQueueBytes = int64_t{512} << 20;
+
+// A reading call: runs on a reader thread, or answers `refusal` if it is not OK.
+struct ReadOp {
+  // Returns the number of records read.
+  std::function<int64_t(SqliteLogReader* reader, const absl::Status& refusal)> run;
+  absl::Status refusal;
+};
+
+absl::Status Refusal(bool closed, const char* queue) {
+  if (closed) return absl::UnavailableError("the event log is closing");
+  return absl::ResourceExhaustedError(absl::StrCat("the event log's ", queue, " queue is full"));
+}
+
+void NameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
+
+class SqliteEventLog final : public EventLog {
+ public:
+  SqliteEventLog(SqliteOptions options, std::unique_ptr<FileLock> lock,
+                 std::unique_ptr<SqliteLogWriter> writer,
+                 std::vector<std::unique_ptr<SqliteLogReader>> readers)
+      : options_(std::move(options)),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)),
+        readers_(std::move(readers)),
+        writes_(options_.queue_bytes),
+        reads_(options_.waiting_reads) {
+    if (options_.observer == nullptr) options_.observer = &no_observer_;
+    writer_thread_ = std::thread([this] { WriteLoop(); });
+    for (auto& reader : readers_) {
+      reader_threads_.emplace_back([this, reader = reader.get()] { ReadLoop(reader); });
+    }
+  }
+
+  ~SqliteEventLog() override {
+    writes_.Close();
+    reads_.Close();
+    writer_thread_.join();
+    for (auto& thread : reader_threads_) thread.join();
+    // The last callbacks may have called again; those calls were refused and wait for their
+    // answers.
+    while (AnswerRefused()) {
+    }
+    readers_.clear();
+  }
+
+  void Create(std::string log_id, StateCallback done) override {
+    Write({CreateOp{std::move(log_id), std::move(done)}, {}});
+  }
+  void Append(Batch batch, StatusCallback done) override {
+    Write({AppendOp{std::move(batch), std::move(done)}, {}});
+  }
+  void Trim(std::string log_id, Retention retention, int64_t now_ms, StateCallback done) override {
+    Write({TrimOp{std::move(log_id), retention, now_ms, std::move(done)}, {}});
+  }
+  void Delete(std::string log_id, StatusCallback done) override {
+    Write({DeleteOp{std::move(log_id), std::move(done)}, {}});
+  }
+  void Put(std::string key, std::string value, StatusCallback done) override {
+    Write({PutOp{std::move(key), std::move(value), std::move(done)}, {}});
+  }
+  void Erase(std::string key, StatusCallback done) override {
+    Write({EraseOp{std::move(key), std::move(done)}, {}});
+  }
+
+  void Head(std::string log_id, StateCallback done) override {
+    EnqueueRead(std::move(done),
+                [log_id = std::move(log_id)](SqliteLogReader& r) { return r.Head(log_id); });
+  }
+  void Read(std::string log_id, int64_t after, int32_t limit, int64_t max_bytes,
+            ReadCallback done) override {
+    EnqueueRead(std::move(done),
+                [log_id = std::move(log_id), after, limit, max_bytes](SqliteLogReader& reader) {
+                  return reader.Read(log_id, after, limit, max_bytes);
+                });
+  }
+  void ReadSince(std::string log_id, int64_t since_ms, int32_t limit, ReadCallback done) override {
+    EnqueueRead(std::move(done),
+                [log_id = std::move(log_id), since_ms, limit](SqliteLogReader& reader) {
+                  return reader.ReadSince(log_id, since_ms, limit);
+                });
+  }
+  void Scan(std::string prefix, std::string after_key, int32_t limit, ScanCallback done) override {
+    EnqueueRead(std::move(done),
+                [prefix = std::move(prefix), after_key = std::move(after_key),
+                 limit](SqliteLogReader& reader) { return reader.Scan(prefix, after_key, limit); });
+  }
+
+ private:
+  void Write(WriteOp op) {
+    const int64_t cost = WriteCost(op);
+    if (absl::Status status = Validate(op); !status.ok()) Refuse(op, std::move(status));
+    const bool accepted = writes_.PushOrRefuse(
+        std::move(op), cost,
+        [](WriteOp& refused, bool closed) { Refuse(refused, Refusal(closed, "write")); });
+    if (!accepted) options_.observer->OnRefusedWrite();
+  }
+
+  template <typename Done, typename Body>
+  void EnqueueRead(Done done, Body body) {
+    ReadOp op;
+    op.run = [done = std::move(done), body = std::move(body)](
+                 SqliteLogReader* reader, const absl::Status& refusal) -> int64_t {
+      if (!refusal.ok()) {
+        done(refusal);
+        return 0;
+      }
+      auto result = body(*reader);
+      const int64_t records = result.ok() ? CountRecords(*result) : 0;
+      done(std::move(result));
+      return records;
+    };
+    const bool accepted = reads_.PushOrRefuse(std::move(op), 1, [](ReadOp& refused, bool closed) {
+      refused.refusal = Refusal(closed, "read");
+    });
+    if (!accepted) options_.observer->OnRefusedRead();
+  }
+  static int64_t CountRecords(const ReadResult& result) {
+    return static_cast<int64_t>(result.records.size());
+  }
+  template <typename Other>
+  static int64_t CountRecords(const Other&) {
+    return 0;
+  }
+
+  void WriteLoop() {
+    NameThread("log-writer");
+    std::vector<WriteOp> group;
+    std::vector<Outcome> outcomes;
+    for (;;) {
+      int64_t cost = 0;
+      if (!writes_.TryTake(kCommitBytes, kCommitOperations, &group, &cost)) {
+        if (WorkWhileIdle()) continue;
+        if (!writes_.Take(kCommitBytes, kCommitOperations, &group, &cost)) return;
+      }
+      outcomes.assign(group.size(), Outcome{});
+      CommitGroup(group, outcomes);
+      writes_.Release(cost);
+      for (size_t i = 0; i < group.size(); ++i) Finish(group[i], std::move(outcomes[i]));
+      group.clear();
+    }
+  }
+
+  void CommitGroup(const std::vector<WriteOp>& group, std::vector<Outcome>& outcomes) {
+    const int64_t begin = options_.clock->SteadyMicros();
+    SqliteLogObserver::Commit report;
+    for (size_t i = 0; i < group.size(); ++i) {
+      MustSucceed(writer_->Apply(group[i], &outcomes[i]));
+      if (!outcomes[i].status.ok()) continue;
+      ++report.operations;
+      if (const auto* append = std::get_if<AppendOp>(&group[i].call)) {
+        report.records += static_cast<int64_t>(append->batch.records.size());
+        report.bytes += RecordBytes(append->batch);
+      }
+    }
+    if (writer_->has_deleted_logs()) MustSucceed(writer_->RemoveDeletedBatches());
+    MustSucceed(writer_->Commit());
+    report.duration_us = options_.clock->SteadyMicros() - begin;
+    report.queued_bytes = writes_.cost();
+    report.wal_bytes = writer_->wal_bytes();
+    options_.observer->OnCommit(report);
+    if (writer_->wal_bytes() >= options_.max_wal_bytes) Checkpoint(/*forced=*/true);
+  }
+
+  // One bounded step of what can wait; false if nothing is left to do.
+  bool WorkWhileIdle() {
+    if (writer_->has_deleted_logs()) {
+      MustSucceed(writer_->RemoveDeletedBatches());
+      MustSucceed(writer_->Commit());
+      return true;
+    }
+    if (writer_->new_wal_bytes() >= options_.idle_checkpoint_bytes) Checkpoint(/*forced=*/false);
+    return false;
+  }
+
+  void Checkpoint(bool forced) {
+    const int64_t begin = options_.clock->SteadyMicros();
+    SqliteLogObserver::Checkpoint report;
+    report.wal_bytes = writer_->wal_bytes();
+    report.forced = forced;
+    MustSucceed(writer_->Checkpoint());
+    report.duration_us = options_.clock->SteadyMicros() - begin;
+    options_.observer->OnCheckpoint(report);
+  }
+
+  // After a failed write nobody knows what the disk holds; only a fresh start finds out.
+  void MustSucceed(const absl::Status& status) {
+    if (status.ok()) return;
+    const std::string message = absl::StrCat("event log ", options_.directory, "/", options_.name,
+                                             ".db cannot be written: ", status.ToString());
+    if (options_.fatal) {
+      options_.fatal(message);
+    } else {
+      std::fprintf(stderr, "%s\n", message.c_str());
+    }
+    std::abort();
+  }
+
+  void ReadLoop(SqliteLogReader* reader) {
+    NameThread("log-reader");
+    std::vector<ReadOp> ops;
+    for (int64_t cost = 0; reads_.Take(1, 1, &ops, &cost); cost = 0) {
+      reads_.Release(cost);
+      const int64_t begin = options_.clock->SteadyMicros();
+      SqliteLogObserver::Read report;
+      report.records = ops[0].run(reader, ops[0].refusal);
+      report.duration_us = options_.clock->SteadyMicros() - begin;
+      if (ops[0].refusal.ok()) options_.observer->OnRead(report);
+      ops.clear();
+    }
+  }
+
+  bool AnswerRefused() {
+    std::vector<WriteOp> writes;
+    std::vector<ReadOp> reads;
+    int64_t cost = 0;
+    constexpr auto kAll = std::numeric_limits<int64_t>::max();
+    writes_.TryTake(kAll, writes.max_size(), &writes, &cost);
+    reads_.TryTake(kAll, reads.max_size(), &reads, &cost);
+    for (WriteOp& op : writes) Finish(op, {op.refusal, {}});
+    for (ReadOp& op : reads) op.run(nullptr, op.refusal);
+    return !writes.empty() || !reads.empty();
+  }
+
+  SqliteOptions options_;
+  SqliteLogObserver no_observer_;
+  const std::unique_ptr<FileLock> lock_;  // Freed after the connections below are closed.
+  const std::unique_ptr<SqliteLogWriter> writer_;
+  std::vector<std::unique_ptr<SqliteLogReader>> readers_;
+  // Bytes. Beyond the bound a write is refused; the refusal keeps its place but none of its data.
+  BoundedQueue<WriteOp> writes_;
+  // Calls. Beyond the bound a read is refused likewise.
+  BoundedQueue<ReadOp> reads_;
+  std::thread writer_thread_;
+  std::vector<std::thread> reader_threads_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EventLog>> OpenSqliteEventLog(SqliteOptions options) {
+  if (options.queue_bytes <= 0 || options.queue_bytes > kMaxQueueBytes ||
+      options.reader_threads < 1 || options.waiting_reads < 1 || options.cached_logs < 1) {
+    return absl::InvalidArgumentError("an event log option is out of range");
+  }
+  std::error_code error;
+  std::filesystem::create_directories(options.directory, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot make ", options.directory, ": ", error.message()));
+  }
+  const std::string base = (std::filesystem::path(options.directory) / options.name).string();
+  auto lock = FileLock::Acquire(base + ".lock");
+  if (!lock.ok()) return lock.status();
+  auto database = OpenWriterDatabase(base + ".db", base + ".instance", *options.ids);
+  if (!database.ok()) return database.status();
+  auto writer = SqliteLogWriter::Create(*std::move(database), options.cached_logs, *options.ids);
+  if (!writer.ok()) return writer.status();
+  std::vector<std::unique_ptr<SqliteLogReader>> readers;
+  for (int i = 0; i < options.reader_threads; ++i) {
+    auto connection = OpenReaderDatabase(base + ".db");
+    if (!connection.ok()) return connection.status();
+    auto reader = SqliteLogReader::Create(*std::move(connection));
+    if (!reader.ok()) return reader.status();
+    readers.push_back(*std::move(reader));
+  }
+  return std::make_unique<SqliteEventLog>(std::move(options), *std::move(lock), *std::move(writer),
+                                          std::move(readers));
+}
+
+}  // namespace covet::eventlog

@@ -1,0 +1,99 @@
+#include "common/eventlog/write_op.h"
+
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+
+namespace covet::eventlog {
+namespace {
+
+// For the operation itself, its callback and the queue's share.
+constexpr int64_t kOperationBytes = 256;
+// For a record's pointer and its shared string.
+constexpr int64_t kRecordBytes = 64;
+
+template <typename... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <typename... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+int64_t Size(const std::string& text) { return static_cast<int64_t>(text.size()); }
+
+}  // namespace
+
+int64_t WriteCost(const WriteOp& op) {
+  return kOperationBytes +
+         std::visit(Overloaded{
+                        [](const CreateOp& call) { return Size(call.log_id); },
+                        [](const AppendOp& call) {
+                          return Size(call.batch.log_id) + RecordBytes(call.batch) +
+                                 kRecordBytes * static_cast<int64_t>(call.batch.records.size());
+                        },
+                        [](const TrimOp& call) { return Size(call.log_id); },
+                        [](const DeleteOp& call) { return Size(call.log_id); },
+                        [](const PutOp& call) { return Size(call.key) + Size(call.value); },
+                        [](const EraseOp& call) { return Size(call.key); },
+                    },
+                    op.call);
+}
+
+void Refuse(WriteOp& op, absl::Status why) {
+  op.refusal = std::move(why);
+  if (auto* append = std::get_if<AppendOp>(&op.call)) append->batch = {};
+  if (auto* put = std::get_if<PutOp>(&op.call)) put->value = {};
+}
+
+absl::Status Validate(const WriteOp& op) {
+  if (const auto* append = std::get_if<AppendOp>(&op.call)) {
+    if (append->batch.records.empty()) return absl::InvalidArgumentError("a batch has no record");
+  }
+  const bool empty = std::visit(Overloaded{
+                                    [](const AppendOp& call) { return call.batch.log_id.empty(); },
+                                    [](const PutOp& call) { return call.key.empty(); },
+                                    [](const EraseOp& call) { return call.key.empty(); },
+                                    [](const auto& call) { return call.log_id.empty(); },
+                                },
+                                op.call);
+  return empty ? absl::InvalidArgumentError("a log id or key is empty") : absl::OkStatus();
+}
+
+void Finish(WriteOp& op, Outcome outcome) {
+  std::visit(
+      [&outcome](auto& call) {
+        if constexpr (std::is_same_v<decltype(call.done), EventLog::StateCallback>) {
+          if (outcome.status.ok()) {
+            call.done(std::move(outcome.state));
+          } else {
+            call.done(std::move(outcome.status));
+          }
+        } else {
+          call.done(std::move(outcome.status));
+        }
+      },
+      op.call);
+}
+
+absl::Status NoSuchLog(const std::string& log_id) {
+  return absl::NotFoundError(absl::StrCat("no log ", log_id));
+}
+
+absl::Status CheckFence(const Batch& batch, std::string_view epoch, int64_t last_offset) {
+  if (batch.epoch != epoch) {
+    return absl::FailedPreconditionError(absl::StrCat("log ", batch.log_id, " has another epoch"));
+  }
+  if (batch.first_offset != last_offset + 1) {
+    return absl::AbortedError(absl::StrCat("log ", batch.log_id, " stands at ", last_offset,
+                                           ", not before ", batch.first_offset));
+  }
+  return absl::OkStatus();
+}
+
+int64_t RecordBytes(const Batch& batch) {
+  int64_t bytes = 0;
+  for (const auto& record : batch.records) bytes += Size(*record);
+  return bytes;
+}
+
+}  // namespace covet::eventlog
