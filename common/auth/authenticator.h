@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "common/auth/api_key.h"
+#include "common/auth/credentials.h"
+#include "common/auth/jwt.h"
+#include "common/base/clock.h"
+#include "common/base/snapshot.h"
+#include "covet/common/v1/common.pb.h"
+
+namespace covet::auth {
+
+// Everything that verifies credentials, as configuration says.
+struct AuthKeys {
+  KeySet jwt_keys;
+  JwtOptions jwt;
+  ApiKeys api_keys;
+};
+
+// Tells whom credentials name. Thread-safe.
+class Authenticator {
+ public:
+  // `clock` must outlive this; `keys` is not null.
+  Authenticator(std::shared_ptr<const AuthKeys> keys, const Clock& clock);
+
+  // The identity, without a session id; AUTH_FAILED or AUTH_EXPIRED otherwise (common/errors).
+  absl::StatusOr<covet::common::v1::Identity> Authenticate(const Credentials& credentials) const;
+
+  // Replaces all keys (SIGHUP). Identities handed out before are not called back.
+  void Reload(std::shared_ptr<const AuthKeys> keys) { keys_.Set(std::move(keys)); }
+
+ private:
+  Snapshot<AuthKeys> keys_;
+  const Clock& clock_;
+};
+
+}  // namespace covet::auth
