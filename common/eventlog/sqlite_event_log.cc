@@ -14,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/eventlog/bounded_queue.h"
 #include "common/eventlog/file_lock.h"
+#include "common/eventlog/log_errors.h"
+#include "common/eventlog/read_op.h"
 #include "common/eventlog/sqlite_log_reader.h"
 #include "common/eventlog/sqlite_log_writer.h"
 #include "common/eventlog/sqlite_schema.h"
@@ -27,18 +29,6 @@ namespace {
 constexpr int64_t kCommitBytes = int64_t{8} << 20;
 constexpr size_t kCommitOperations = 4096;
 constexpr int64_t kMaxQueueBytes = int64_t{512} << 20;
-
-// A reading call: runs on a reader thread, or answers `refusal` if it is not OK.
-struct ReadOp {
-  // Returns the number of records read.
-  std::function<int64_t(SqliteLogReader* reader, const absl::Status& refusal)> run;
-  absl::Status refusal;
-};
-
-absl::Status Refusal(bool closed, const char* queue) {
-  if (closed) return absl::UnavailableError("the event log is closing");
-  return absl::ResourceExhaustedError(absl::StrCat("the event log's ", queue, " queue is full"));
-}
 
 void NameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
 
@@ -92,26 +82,17 @@ class SqliteEventLog final : public EventLog {
   }
 
   void Head(std::string log_id, StateCallback done) override {
-    EnqueueRead(std::move(done),
-                [log_id = std::move(log_id)](SqliteLogReader& r) { return r.Head(log_id); });
+    EnqueueRead({HeadOp{std::move(log_id), std::move(done)}, {}});
   }
   void Read(std::string log_id, int64_t after, int32_t limit, int64_t max_bytes,
             ReadCallback done) override {
-    EnqueueRead(std::move(done),
-                [log_id = std::move(log_id), after, limit, max_bytes](SqliteLogReader& reader) {
-                  return reader.Read(log_id, after, limit, max_bytes);
-                });
+    EnqueueRead({ReadAfterOp{std::move(log_id), after, limit, max_bytes, std::move(done)}, {}});
   }
   void ReadSince(std::string log_id, int64_t since_ms, int32_t limit, ReadCallback done) override {
-    EnqueueRead(std::move(done),
-                [log_id = std::move(log_id), since_ms, limit](SqliteLogReader& reader) {
-                  return reader.ReadSince(log_id, since_ms, limit);
-                });
+    EnqueueRead({ReadSinceOp{std::move(log_id), since_ms, limit, std::move(done)}, {}});
   }
   void Scan(std::string prefix, std::string after_key, int32_t limit, ScanCallback done) override {
-    EnqueueRead(std::move(done),
-                [prefix = std::move(prefix), after_key = std::move(after_key),
-                 limit](SqliteLogReader& reader) { return reader.Scan(prefix, after_key, limit); });
+    EnqueueRead({ScanOp{std::move(prefix), std::move(after_key), limit, std::move(done)}, {}});
   }
 
  private:
@@ -120,35 +101,15 @@ class SqliteEventLog final : public EventLog {
     if (absl::Status status = Validate(op); !status.ok()) Refuse(op, std::move(status));
     const bool accepted = writes_.PushOrRefuse(
         std::move(op), cost,
-        [](WriteOp& refused, bool closed) { Refuse(refused, Refusal(closed, "write")); });
+        [](WriteOp& refused, bool closed) { Refuse(refused, QueueRefusal(closed)); });
     if (!accepted) options_.observer->OnRefusedWrite();
   }
 
-  template <typename Done, typename Body>
-  void EnqueueRead(Done done, Body body) {
-    ReadOp op;
-    op.run = [done = std::move(done), body = std::move(body)](
-                 SqliteLogReader* reader, const absl::Status& refusal) -> int64_t {
-      if (!refusal.ok()) {
-        done(refusal);
-        return 0;
-      }
-      auto result = body(*reader);
-      const int64_t records = result.ok() ? CountRecords(*result) : 0;
-      done(std::move(result));
-      return records;
-    };
+  void EnqueueRead(ReadOp op) {
     const bool accepted = reads_.PushOrRefuse(std::move(op), 1, [](ReadOp& refused, bool closed) {
-      refused.refusal = Refusal(closed, "read");
+      refused.refusal = QueueRefusal(closed);
     });
     if (!accepted) options_.observer->OnRefusedRead();
-  }
-  static int64_t CountRecords(const ReadResult& result) {
-    return static_cast<int64_t>(result.records.size());
-  }
-  template <typename Other>
-  static int64_t CountRecords(const Other&) {
-    return 0;
   }
 
   void WriteLoop() {
@@ -231,7 +192,7 @@ class SqliteEventLog final : public EventLog {
       reads_.Release(cost);
       const int64_t begin = options_.clock->SteadyMicros();
       SqliteLogObserver::Read report;
-      report.records = ops[0].run(reader, ops[0].refusal);
+      report.records = RunRead(ops[0], *reader);
       report.duration_us = options_.clock->SteadyMicros() - begin;
       if (ops[0].refusal.ok()) options_.observer->OnRead(report);
       ops.clear();
@@ -246,7 +207,7 @@ class SqliteEventLog final : public EventLog {
     writes_.TryTake(kAll, writes.max_size(), &writes, &cost);
     reads_.TryTake(kAll, reads.max_size(), &reads, &cost);
     for (WriteOp& op : writes) Finish(op, {op.refusal, {}});
-    for (ReadOp& op : reads) op.run(nullptr, op.refusal);
+    for (ReadOp& op : reads) RunRead(op, *readers_[0]);
     return !writes.empty() || !reads.empty();
   }
 

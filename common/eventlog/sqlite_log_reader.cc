@@ -5,8 +5,8 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "common/eventlog/log_errors.h"
 #include "common/eventlog/record_codec.h"
-#include "common/eventlog/write_op.h"
 
 namespace covet::eventlog {
 namespace {

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/memory/memory.h"
+#include "common/eventlog/log_errors.h"
 #include "common/eventlog/record_codec.h"
 #include "common/eventlog/retention.h"
 

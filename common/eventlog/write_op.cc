@@ -2,8 +2,6 @@
 
 #include <type_traits>
 
-#include "absl/strings/str_cat.h"
-
 namespace covet::eventlog {
 namespace {
 
@@ -73,21 +71,6 @@ void Finish(WriteOp& op, Outcome outcome) {
         }
       },
       op.call);
-}
-
-absl::Status NoSuchLog(const std::string& log_id) {
-  return absl::NotFoundError(absl::StrCat("no log ", log_id));
-}
-
-absl::Status CheckFence(const Batch& batch, std::string_view epoch, int64_t last_offset) {
-  if (batch.epoch != epoch) {
-    return absl::FailedPreconditionError(absl::StrCat("log ", batch.log_id, " has another epoch"));
-  }
-  if (batch.first_offset != last_offset + 1) {
-    return absl::AbortedError(absl::StrCat("log ", batch.log_id, " stands at ", last_offset,
-                                           ", not before ", batch.first_offset));
-  }
-  return absl::OkStatus();
 }
 
 int64_t RecordBytes(const Batch& batch) {

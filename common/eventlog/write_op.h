@@ -60,10 +60,7 @@ absl::Status Validate(const WriteOp& op);
 // Runs the callback.
 void Finish(WriteOp& op, Outcome outcome);
 
-// The errors that all implementations share.
-absl::Status NoSuchLog(const std::string& log_id);
-// OK if `batch` continues a log that stands at `state`.
-absl::Status CheckFence(const Batch& batch, std::string_view epoch, int64_t last_offset);
+// Of data, without what keeping it costs.
 int64_t RecordBytes(const Batch& batch);
 
 }  // namespace covet::eventlog
