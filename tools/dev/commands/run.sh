@@ -23,7 +23,7 @@ done
 ensure_packages
 build release covetd covet-token
 mkdir -p "$DATA_DIR"
-command_line=("$(program release covetd)" --config "$DEMO_CONFIG" --set "data_dir=$DATA_DIR" "${options[@]}")
+command_line=("$(program release covetd)" --config "$DEMO_CONFIG" --set "storage.data_dir=$DATA_DIR" "${options[@]}")
 
 if [ "$detach" = 1 ]; then
   setsid "${command_line[@]}" >"$LOG_FILE" 2>&1 </dev/null &
