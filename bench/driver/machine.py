@@ -28,6 +28,8 @@ def describe(build_dir):
         "cores": os.cpu_count(),
         "memory_gb": round(int(_first(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), "0")) / 2**20),
         "kernel": platform.release(),
+        # BBR paces with timers of its own, which shows in the cost of a send.
+        "congestion_control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "system": _first(r'^PRETTY_NAME="(.*)"$', Path("/etc/os-release").read_text()),
         "compiler": _output(compiler, "--version").split("\n")[0] if compiler != "unknown" else compiler,
         "build_type": _first(r"^CMAKE_BUILD_TYPE:\w+=(.*)$", cache_text),

@@ -46,10 +46,15 @@ def _faults(runs):
 
 
 def _scenario(scenario, runs_by_target):
-    rows = [["server"] + [title for title, _, _ in scenario.columns]]
+    first_title, first_key, _ = scenario.columns[0]
+    rows = [["server"] + [title for title, _, _ in scenario.columns] + [f"{first_title} ÷ covet's"]]
+    ours = _medians(runs_by_target.get("covet", []), first_key)
     notes = []
     for name, runs in runs_by_target.items():
-        rows.append([name] + [_format(_medians(runs, key), form) for _, key, form in scenario.columns])
+        theirs = _medians(runs, first_key)
+        ratio = theirs / ours if ours and theirs is not None else None
+        rows.append([name] + [_format(_medians(runs, key), form) for _, key, form in scenario.columns]
+                    + [_format(ratio, "{:.2f}")])
         if faults := _faults(runs):
             notes.append(f"{name}: {faults}.")
     rounds = max(len(runs) for runs in runs_by_target.values())
@@ -111,7 +116,7 @@ def render(document):
     machine = document["machine"]
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, Linux {machine['kernel']}, "
-        f"{machine['system']}; {machine['compiler']}, {machine['build_type']}; node {machine['node']}; "
+        f"TCP {machine['congestion_control']}, {machine['system']}; {machine['compiler']}, {machine['build_type']}; node {machine['node']}; "
         f"revision {machine['revision']}; {document['date']}.",
         "",
         f"Command: `{document['command']}`; {document['threads']} threads in Covet's edge and in floor-"

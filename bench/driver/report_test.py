@@ -9,8 +9,8 @@ from driver import report
 def document(results):
     return {
         "date": "2000-01-01", "command": "./dev bench", "busy": False, "quick": False, "threads": 2, "seconds": 1.0,
-        "machine": {"cpu": "c", "cores": 2, "memory_gb": 4, "kernel": "k", "system": "s", "compiler": "g",
-                    "build_type": "Release", "node": "v1", "revision": "r"},
+        "machine": {"cpu": "c", "cores": 2, "memory_gb": 4, "kernel": "k", "congestion_control": "cubic", "system": "s",
+                    "compiler": "g", "build_type": "Release", "node": "v1", "revision": "r"},
         "results": results,
     }
 
