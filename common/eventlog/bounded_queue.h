@@ -67,6 +67,11 @@ class BoundedQueue {
     not_empty_.SignalAll();
   }
 
+  bool closed() const {
+    absl::MutexLock lock(&mutex_);
+    return closed_;
+  }
+
   int64_t cost() const {
     absl::MutexLock lock(&mutex_);
     return cost_;

@@ -119,18 +119,20 @@ class SqliteEventLog final : public EventLog {
     for (;;) {
       int64_t cost = 0;
       if (!writes_.TryTake(kCommitBytes, kCommitOperations, &group, &cost)) {
-        if (WorkWhileIdle()) continue;
+        // The next start goes on with what is left.
+        if (!writes_.closed() && WorkWhileIdle()) continue;
         if (!writes_.Take(kCommitBytes, kCommitOperations, &group, &cost)) return;
       }
       outcomes.assign(group.size(), Outcome{});
-      CommitGroup(group, outcomes);
+      CommitGroup(group, cost, outcomes);
       writes_.Release(cost);
       for (size_t i = 0; i < group.size(); ++i) Finish(group[i], std::move(outcomes[i]));
       group.clear();
     }
   }
 
-  void CommitGroup(const std::vector<WriteOp>& group, std::vector<Outcome>& outcomes) {
+  void CommitGroup(const std::vector<WriteOp>& group, int64_t cost,
+                   std::vector<Outcome>& outcomes) {
     const int64_t begin = options_.clock->SteadyMicros();
     SqliteLogObserver::Commit report;
     for (size_t i = 0; i < group.size(); ++i) {
@@ -145,10 +147,12 @@ class SqliteEventLog final : public EventLog {
     if (writer_->has_deleted_logs()) MustSucceed(writer_->RemoveDeletedBatches());
     MustSucceed(writer_->Commit());
     report.duration_us = options_.clock->SteadyMicros() - begin;
-    report.queued_bytes = writes_.cost();
+    report.queued_bytes = writes_.cost() - cost;
     report.wal_bytes = writer_->wal_bytes();
     options_.observer->OnCommit(report);
-    if (writer_->wal_bytes() >= options_.max_wal_bytes) Checkpoint(/*forced=*/true);
+    if (writer_->wal_bytes() >= options_.max_wal_bytes && CheckpointIsDue()) {
+      Checkpoint(/*forced=*/true);
+    }
   }
 
   // One bounded step of what can wait; false if nothing is left to do.
@@ -158,8 +162,13 @@ class SqliteEventLog final : public EventLog {
       MustSucceed(writer_->Commit());
       return true;
     }
-    if (writer_->new_wal_bytes() >= options_.idle_checkpoint_bytes) Checkpoint(/*forced=*/false);
+    if (CheckpointIsDue()) Checkpoint(/*forced=*/false);
     return false;
+  }
+
+  // Counts what is new only, so that a long reader in the way does not cost each commit a wait.
+  bool CheckpointIsDue() const {
+    return writer_->new_wal_bytes() >= options_.idle_checkpoint_bytes;
   }
 
   void Checkpoint(bool forced) {
