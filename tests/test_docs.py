@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-import protocol_schemas
+from harness import schemas
 
-PAGE = (protocol_schemas.DOCS / "protocol.md").read_text()
+PAGE = (schemas.DOCS / "protocol.md").read_text()
 EXAMPLES = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
 CLIENT, SERVER = "receive", "send"
 
@@ -15,7 +15,7 @@ CLIENT, SERVER = "receive", "send"
 def messages_of(action):
     """The message names that the document's operations with this action have, replies included."""
     names = set()
-    for operation in protocol_schemas.asyncapi()["operations"].values():
+    for operation in schemas.asyncapi()["operations"].values():
         refs = operation["messages"] if operation["action"] == action else []
         if action == SERVER:
             refs = refs + operation.get("reply", {}).get("messages", [])
@@ -25,23 +25,23 @@ def messages_of(action):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e['type']}-{e['id']}")
 def test_every_example_of_the_page_is_valid(example):
-    protocol_schemas.check(example)
+    schemas.check(example)
 
 
 def test_page_and_document_name_the_same_messages():
     headings = set(re.findall(r"^### ([a-z_]+)$", PAGE, re.MULTILINE))
-    documented = set(protocol_schemas.asyncapi()["components"]["messages"])
+    documented = set(schemas.asyncapi()["components"]["messages"])
     assert headings == documented
     assert {example["type"] for example in EXAMPLES} == documented
 
 
 def test_every_message_has_a_direction_and_a_schema_file():
-    document = protocol_schemas.asyncapi()
+    document = schemas.asyncapi()
     assert document["asyncapi"].startswith("3.")
     documented = set(document["components"]["messages"])
     assert set(document["channels"]["connection"]["messages"]) == documented
     assert messages_of(CLIENT) | messages_of(SERVER) == documented
-    files = {path.stem for path in (protocol_schemas.DOCS / "schemas").glob("*.json")}
+    files = {path.stem for path in (schemas.DOCS / "schemas").glob("*.json")}
     assert files - {"definitions"} == documented
 
 
@@ -57,19 +57,19 @@ def references(node):
 
 
 def test_every_reference_of_the_document_leads_somewhere():
-    document = protocol_schemas.asyncapi()
+    document = schemas.asyncapi()
     for ref in references(document):
         if ref.startswith("#/"):
             node = document
             for part in ref[2:].split("/"):
                 node = node[part]
         else:
-            assert (protocol_schemas.DOCS / ref).is_file(), ref
+            assert (schemas.DOCS / ref).is_file(), ref
 
 
 def test_the_page_lists_every_error_code():
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", PAGE, re.MULTILINE))
-    schema = json.loads((protocol_schemas.DOCS / "schemas/definitions.json").read_text())
+    schema = json.loads((schemas.DOCS / "schemas/definitions.json").read_text())
     assert table == set(schema["definitions"]["error_code"]["enum"])
 
 
@@ -86,4 +86,4 @@ def test_the_schemas_find_what_is_wrong(change, complaint):
     example = json.loads(json.dumps(next(e for e in EXAMPLES if e["type"] == "room_event")))
     change(example)
     with pytest.raises(AssertionError, match=complaint):
-        protocol_schemas.check(example)
+        schemas.check(example)

@@ -8,7 +8,7 @@ import jsonschema
 import referencing
 import yaml
 
-DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 
 
 @functools.cache

@@ -1,0 +1,65 @@
+"""Fixtures: deployments of real processes. Tests that are coroutines run in an event loop of their own."""
+
+import asyncio
+import inspect
+import os
+import uuid
+
+import pytest
+
+from harness.deployment import Deployment
+
+
+def pytest_pyfunc_call(pyfuncitem):
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names if name in pyfuncitem.funcargs}))
+    return True
+
+
+def pytest_collection_modifyitems(items):
+    if "COVETD" in os.environ:
+        return
+    skip = pytest.mark.skip(reason="COVETD does not name a covetd to test")
+    for item in items:
+        if {"covet", "make_covet"} & set(item.fixturenames):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", params=["all", "split"])
+def covet(request, tmp_path_factory):
+    """A running deployment that tests share; each uses rooms and users of its own."""
+    with Deployment(request.param, tmp_path_factory.mktemp(request.param)) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def make_covet(tmp_path):
+    """Starts deployments of a test's own: make_covet(mode='all', **overrides)."""
+    started = []
+
+    def make(mode="all", **overrides):
+        deployment = Deployment(mode, tmp_path / str(len(started)), overrides)
+        started.append(deployment)
+        return deployment.start()
+
+    yield make
+    problems = []
+    for deployment in started:
+        try:
+            deployment.__exit__(None, None, None)
+        except AssertionError as error:
+            problems.append(str(error))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def room():
+    """The id of a room that a first join makes."""
+    return f"lobby_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def user():
+    return f"user_{uuid.uuid4().hex[:12]}"
