@@ -60,6 +60,9 @@ class Connection {
   // Sends what is queued, then a close frame, then waits a bounded time for the peer's. Idempotent.
   // No OnText follows it; OnClosed does.
   virtual void Close(uint16_t code, std::string reason) = 0;
+  // Bounds what OnText and OnBinary get, in bytes after inflating; beyond it the connection is
+  // closed with 1009. Small until the session has authenticated its user.
+  virtual void SetMaxMessageBytes(size_t /*bytes*/) {}
   // The peer's address after PROXY protocol and trusted proxies, without a port.
   virtual const std::string& remote_address() const = 0;
 };
@@ -75,7 +78,11 @@ class ConnectionHandler {
   virtual void OnPong(std::string_view payload) = 0;
   // The queue fell below its low-water mark (half the high-water mark) after kBackpressure.
   virtual void OnDrained() = 0;
-  // The connection is gone: `code` as sent or received, 1006 if it broke. The last call.
+  // About once a second while the connection is open, so that sessions need no timers of their own.
+  // `now_ms` is steady.
+  virtual void OnTick(int64_t /*now_ms*/) {}
+  // The connection is gone: `code` as sent or received, 1005 if the peer gave none, 1006 if it
+  // broke. The last call; the Connection is good until it returns.
   virtual void OnClosed(uint16_t code) = 0;
 };
 

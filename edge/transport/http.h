@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "edge/transport/connection.h"
+
+namespace covet::edge {
+
+// A request's line and headers; views, good only during the call.
+struct HttpRequest {
+  std::string_view method;
+  std::string_view target;
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  // As Connection::remote_address.
+  std::string_view remote_address;
+  size_t thread_index = 0;
+  bool tls = false;
+
+  // The first header of that name, in any case; nullopt if there is none.
+  std::optional<std::string_view> Header(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>>
+      headers;  // Without Content-Length and Connection.
+  std::string body;
+};
+
+struct UpgradeDecision {
+  // Set: the upgrade is refused.
+  std::optional<HttpResponse> refusal;
+  // Sent as Sec-WebSocket-Protocol unless empty.
+  std::string subprotocol;
+  // Makes what handles the accepted connection, which it may already use. The connection holds it
+  // until after OnClosed and outlives that call. Called at once, on the connection's thread.
+  std::function<std::shared_ptr<ConnectionHandler>(Connection& connection)> make_handler;
+};
+
+// Decides about WebSocket upgrades. Called on every edge thread; must not block.
+class UpgradeHandler {
+ public:
+  virtual ~UpgradeHandler() = default;
+  virtual UpgradeDecision OnUpgrade(const HttpRequest& request) = 0;
+};
+
+// Answers requests that are not upgrades. Requests with a body are answered and the connection
+// closed, the body unread. Called on every edge thread; must not block.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  virtual HttpResponse OnRequest(const HttpRequest& request) = 0;
+};
+
+}  // namespace covet::edge
