@@ -143,7 +143,9 @@ TEST(ProxyProtocolTest, RandomChangesNeverBreakIt) {
       // What follows the header has no say in it.
       ASSERT_EQ(ParseProxyHeader(bytes.substr(0, header.consumed)).consumed, header.consumed);
     }
-    if (header.state == ProxyParse::kNeedMore) ASSERT_LT(bytes.size(), kMaxProxyHeaderBytes);
+    if (header.state == ProxyParse::kNeedMore) {
+      ASSERT_LT(bytes.size(), kMaxProxyHeaderBytes);
+    }
   }
   EXPECT_GT(done, 20'000);
 }

@@ -45,7 +45,9 @@ TEST(RateLimiterTest, MemoryIsBoundedAndBusyKeysStay) {
   for (int i = 0; i < 20'000; ++i) {
     limiter.Take("flood" + std::to_string(i), kTen, kStart);
     // Used between the others, it is never the one used longest ago.
-    if (i % 10 == 0) ASSERT_FALSE(limiter.Take("busy", kTen, kStart).allowed);
+    if (i % 10 == 0) {
+      ASSERT_FALSE(limiter.Take("busy", kTen, kStart).allowed);
+    }
   }
   EXPECT_LE(limiter.size(), 1600u);
   EXPECT_GE(limiter.evictions(), 20'000 - 1600);
