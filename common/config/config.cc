@@ -1,28 +1,17 @@
 #include "common/config/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/defaults.h"
 #include "common/config/values.h"
+#include "common/limits/memory_budget.h"
 
 namespace covet::config {
 namespace {
-
-// A number in a file; 0 if there is none.
-int64_t ReadNumber(const char* path) {
-  std::ifstream in(path);
-  std::string text;
-  int64_t value = 0;
-  if (!(in >> text) || !absl::SimpleAtoi(text, &value)) return 0;
-  return value;
-}
 
 absl::StatusOr<std::string> NonEmpty(std::string text, const std::string& where) {
   if (text.empty()) return absl::NotFoundError(absl::StrCat(where, " is empty"));
@@ -62,14 +51,7 @@ int64_t Micros(const google::protobuf::Duration& duration) { return Nanos(durati
 
 int64_t MemoryBudget(const Config& config) {
   if (config.memory().budget_bytes() > 0) return config.memory().budget_bytes();
-  int64_t available = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  // cgroup v2, then v1; a group without a limit says `max` or a number beyond the machine's memory.
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const int64_t limit = ReadNumber(path);
-    if (limit > 0) available = std::min(available, limit);
-  }
-  return available / 2;
+  return limits::DefaultMemoryBudget();
 }
 
 absl::StatusOr<std::string> ResolveSecret(const v1::Secret& secret) {
