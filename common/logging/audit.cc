@@ -9,7 +9,7 @@ namespace covet::audit {
 void Record(std::string_view event, log::Fields fields) {
   std::string line = log::LineHead(SystemClock().WallMillis(), "info", event);
   line.append(",\"audit\":true");
-  log::internal::AppendRole(&line);
+  log::internal::AppendTarget(&line);
   log::AppendFields(fields, &line);
   line.push_back('}');
   log::internal::EmitAudit(std::move(line));

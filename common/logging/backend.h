@@ -8,7 +8,7 @@ namespace covet::log::internal {
 void Emit(std::string line);
 // The same for the audit log, which waits rather than drops when its queue is full.
 void EmitAudit(std::string line);
-// Appends `,"role":"…"` if the process has one.
-void AppendRole(std::string* line);
+// Appends `,"target":"…"` if the process has one.
+void AppendTarget(std::string* line);
 
 }  // namespace covet::log::internal

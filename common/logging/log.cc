@@ -52,7 +52,7 @@ struct Channel {
 
 struct Backend {
   std::atomic<bool> running{false};
-  std::string role;
+  std::string target;
   Channel main;
   Channel audit;
   int64_t dropped_before = 0;
@@ -108,11 +108,11 @@ void EmitAudit(std::string line) {
   }
 }
 
-void AppendRole(std::string* line) {
+void AppendTarget(std::string* line) {
   const Backend& backend = GetBackend();
-  if (backend.role.empty()) return;
-  line->append(",\"role\":");
-  AppendJsonString(backend.role, line);
+  if (backend.target.empty()) return;
+  line->append(",\"target\":");
+  AppendJsonString(backend.target, line);
 }
 
 }  // namespace internal
@@ -127,7 +127,7 @@ bool Init(const Options& options, std::string* error) {
       return false;
     }
   }
-  backend.role = options.role;
+  backend.target = options.target;
   backend.main.Open("covet", STDERR_FILENO, options.queue_lines,
                     spdlog::async_overflow_policy::overrun_oldest);
   backend.audit.Open("audit", audit_fd, kAuditQueueLines, spdlog::async_overflow_policy::block);
@@ -142,7 +142,7 @@ void Shutdown() {
   backend.dropped_before += static_cast<int64_t>(backend.main.pool->overrun_counter());
   backend.main.Close();
   backend.audit.Close();
-  backend.role.clear();
+  backend.target.clear();
 }
 
 void Flush() {
@@ -164,7 +164,7 @@ int64_t DroppedLines() {
 
 void Write(Level level, std::string_view event, Fields fields) {
   std::string line = LineHead(SystemClock().WallMillis(), LevelName(level), event);
-  internal::AppendRole(&line);
+  internal::AppendTarget(&line);
   AppendFields(fields, &line);
   line.push_back('}');
   internal::Emit(std::move(line));

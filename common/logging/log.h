@@ -11,7 +11,7 @@
 #include <vector>
 
 // Structured logs: one JSON object per line on standard error, e.g.
-//   {"ts":"2025-09-10T12:00:00.123Z","level":"info","event":"session_opened","role":"edge","session_id":"sess_…"}
+//   {"ts":"2025-09-10T12:00:00.123Z","level":"info","event":"session_opened","target":"edge","session_id":"sess_…"}
 //
 // Names of events and fields are snake_case. Use the same field for the same thing everywhere:
 // session_id, correlation_id, user_id, room_id, address, method, code, error (a text), role.
@@ -44,7 +44,7 @@ using Fields = std::initializer_list<Field>;
 
 struct Options {
   Level level = Level::kInfo;
-  std::string role;        // The `role` of every line; empty for none.
+  std::string target;      // What this process runs, the `target` of every line; empty for none.
   std::string audit_file;  // Where audit::Record writes; empty for the main log.
   size_t queue_lines = 8192;
 };

@@ -71,7 +71,7 @@ TEST(AuditTest, GoesToItsFileInOrderAndIsComplete) {
   const std::string path = testing::TempDir() + "/audit_test.log";
   std::remove(path.c_str());
   std::string error;
-  ASSERT_TRUE(Init({.level = Level::kOff, .role = "edge", .audit_file = path}, &error)) << error;
+  ASSERT_TRUE(Init({.level = Level::kOff, .target = "edge", .audit_file = path}, &error)) << error;
   constexpr int kRecords = 20000;  // More than the queue holds.
   for (int i = 0; i < kRecords; ++i) audit::Record(audit::event::kConnected, {{"n", i}});
   Flush();
@@ -80,13 +80,13 @@ TEST(AuditTest, GoesToItsFileInOrderAndIsComplete) {
   Shutdown();
   const std::vector<std::string> lines = ReadLines(path);
   ASSERT_EQ(lines.size(), kRecords + 1u);
-  EXPECT_THAT(lines[kRecords - 1], HasSubstr("\"role\":\"edge\",\"n\":19999}"));
+  EXPECT_THAT(lines[kRecords - 1], HasSubstr("\"target\":\"edge\",\"n\":19999}"));
   EXPECT_THAT(lines[kRecords], HasSubstr("disconnected"));
 }
 
 TEST(LogTest, InitTellsWhyAnAuditFileCannotBeOpened) {
   std::string error;
-  EXPECT_FALSE(Init({.role = "", .audit_file = "/nonexistent/audit.log"}, &error));
+  EXPECT_FALSE(Init({.target = "", .audit_file = "/nonexistent/audit.log"}, &error));
   EXPECT_THAT(error, HasSubstr("/nonexistent/audit.log: No such file"));
 }
 

@@ -42,8 +42,8 @@ std::vector<std::string> ConventionViolations(const std::vector<MetricInfo>& met
     if (metric.type == "counter" && !total) violate("is a counter and does not end in _total");
     if (metric.type != "counter" && total) violate("ends in _total and is no counter");
     if (metric.type == "histogram" && !absl::EndsWith(metric.name, "_seconds") &&
-        !absl::EndsWith(metric.name, "_bytes") && !absl::EndsWith(metric.name, "_size")) {
-      violate("is a histogram and does not end in _seconds, _bytes or _size");
+        !absl::EndsWith(metric.name, "_bytes")) {
+      violate("is a histogram and does not end in _seconds or _bytes");
     }
     for (const std::string& word : std::vector<std::string>(absl::StrSplit(metric.name, '_'))) {
       for (const char* unit : kNotBaseUnits) {

@@ -16,7 +16,15 @@ class Service;
 namespace covet {
 class Clock;
 class IdGenerator;
+template <typename T>
+class Snapshot;
 }  // namespace covet
+namespace covet::auth {
+class Authenticator;
+}
+namespace covet::policy {
+class Policy;
+}
 namespace covet::config::v1 {
 class Config;
 }
@@ -28,6 +36,7 @@ namespace covet::server {
 
 class CallAuthenticator;
 class ChannelProvider;
+struct CallTools;
 
 // What a role is given. The pointers are good as long as the role lives.
 struct RoleContext {
@@ -36,6 +45,12 @@ struct RoleContext {
   metrics::Registry* metrics = nullptr;
   // Authenticates the callers of gRPC services.
   CallAuthenticator* authenticator = nullptr;
+  // What HandleUnary and HandleServerStream need (unary_call.h, server_stream.h); the authenticator
+  // is in it.
+  const CallTools* calls = nullptr;
+  // Verifies credentials of users, and what roles may do. A reload renews both before Role::Reload.
+  const auth::Authenticator* users = nullptr;
+  const Snapshot<policy::Policy>* policy = nullptr;
   // Channels to the other roles, from Start on.
   ChannelProvider* channels = nullptr;
   const Clock* clock = nullptr;
@@ -51,7 +66,9 @@ struct RoleContext {
 //   Start        opens channels, begins to accept. Services start before the edge
 //   Reload       any number of times, on SIGHUP
 //   Drain        the edge first; the services when the edge is done
-//   Stop         after the gRPC server is down; services in reverse order
+//   Stop         the edge after its drain; services after the gRPC server is down, in reverse
+//   order. Also after a failed
+//                start, whether or not Start was called
 //   destructor
 class Role {
  public:

@@ -1,0 +1,15 @@
+#include "tools/covetd/roles.h"
+
+#include "services/files/service.h"
+#include "services/rpc/service.h"
+#include "services/streams/service.h"
+
+namespace covet::covetd {
+
+std::vector<server::RoleEntry> Roles() {
+  return {{"streams", streams::MakeStreamsRole},
+          {"rpc", rpc::MakeRpcRole},
+          {"files", files::MakeFilesRole}};
+}
+
+}  // namespace covet::covetd
