@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
@@ -32,6 +34,16 @@ absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Acquire(const std::string& p
   // The id only serves the message above, so its writing may fail.
   if (::ftruncate(fd, 0) == 0 && ::pwrite(fd, pid.data(), pid.size(), 0) < 0) errno = 0;
   return lock;
+}
+
+absl::StatusOr<std::unique_ptr<FileLock>> FileLock::AcquireIn(const std::string& directory,
+                                                              const std::string& name) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot make ", directory, ": ", error.message()));
+  }
+  return Acquire(absl::StrCat(directory, "/", name, ".lock"));
 }
 
 FileLock::~FileLock() { ::close(fd_); }

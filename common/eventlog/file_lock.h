@@ -14,6 +14,9 @@ class FileLock {
   // FAILED_PRECONDITION, naming the holder's process id, if somebody holds it (this process
   // included).
   static absl::StatusOr<std::unique_ptr<FileLock>> Acquire(const std::string& path);
+  // The same for `<directory>/<name>.lock`; makes the directory if it is missing.
+  static absl::StatusOr<std::unique_ptr<FileLock>> AcquireIn(const std::string& directory,
+                                                             const std::string& name);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

@@ -4,9 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <limits>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -240,15 +238,9 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenSqliteEventLog(SqliteOptions optio
       options.reader_threads < 1 || options.waiting_reads < 1 || options.cached_logs < 1) {
     return absl::InvalidArgumentError("an event log option is out of range");
   }
-  std::error_code error;
-  std::filesystem::create_directories(options.directory, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot make ", options.directory, ": ", error.message()));
-  }
-  const std::string base = (std::filesystem::path(options.directory) / options.name).string();
-  auto lock = FileLock::Acquire(base + ".lock");
+  auto lock = FileLock::AcquireIn(options.directory, options.name);
   if (!lock.ok()) return lock.status();
+  const std::string base = absl::StrCat(options.directory, "/", options.name);
   auto database = OpenWriterDatabase(base + ".db", base + ".instance", *options.ids);
   if (!database.ok()) return database.status();
   auto writer = SqliteLogWriter::Create(*std::move(database), options.cached_logs, *options.ids);
