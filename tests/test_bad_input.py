@@ -48,8 +48,8 @@ async def test_bad_json(covet, text):
 
 
 WRONG = [
-    ([], ""),
-    (1, ""),
+    ([], "$"),
+    (1, "$"),
     ({"id": "x"}, "type"),
     ({"type": 5, "id": "x"}, "type"),
     ({"type": None, "id": "x"}, "type"),
