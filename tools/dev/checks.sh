@@ -6,7 +6,7 @@ RESULTS="$ROOT/run/results"
 # A failed leak check or a report must fail the test; gRPC and Abseil are not instrumented.
 export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:detect_container_overflow=0"
 export UBSAN_OPTIONS="print_stacktrace=1"
-export TSAN_OPTIONS="suppressions=$ROOT/tools/dev/tsan.supp:second_deadlock_stack=1"
+export TSAN_OPTIONS="suppressions=$ROOT/tools/dev/tsan/suppressions.txt:second_deadlock_stack=1"
 export LSAN_OPTIONS="suppressions=$ROOT/tools/dev/lsan.supp:print_suppressions=0"
 
 start_results() {
