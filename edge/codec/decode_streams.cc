@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "common/payload/json_writer.h"
 #include "edge/codec/field_reader.h"
 
 namespace covet::edge::codec {
@@ -11,6 +12,7 @@ using payload::JsonKind;
 
 constexpr std::string_view kFilterPath = "data.filters";
 constexpr size_t kMaxFilterBytes = 4096;
+constexpr size_t kMaxFieldName = 128;
 
 bool BadFilter(FieldReader& in, std::string_view path, std::string_view expected,
                std::string_view received) {
@@ -75,6 +77,10 @@ bool ReadComparisons(FieldReader& in, ondemand::value& value, StreamFilters* out
     if (std::move(result).get(field) != simdjson::SUCCESS) return in.Broken();
     FilterTerm term;
     if (!in.FieldName(field, kPath, &term.field)) return false;
+    if (term.field.empty() || term.field.size() > kMaxFieldName) {
+      return BadFilter(in, kPath, "names of 1 to " + std::to_string(kMaxFieldName) + " bytes",
+                       std::to_string(term.field.size()) + " bytes");
+    }
     const std::string path = JoinPath(kPath, term.field);
     ondemand::object comparisons;
     if (!in.Object(field.value(), path, &comparisons)) return false;
@@ -84,10 +90,13 @@ bool ReadComparisons(FieldReader& in, ondemand::value& value, StreamFilters* out
       if (std::move(inner).get(comparison) != simdjson::SUCCESS) return in.Broken();
       if (!in.FieldName(comparison, path, &op)) return false;
       const auto* const known = std::find(std::begin(kOps), std::end(kOps), op);
-      const std::string op_path = JoinPath(path, op);
       if (known == std::end(kOps)) {
-        return BadFilter(in, op_path, "eq, ne, gt, gte, lt, lte or in", op);
+        std::string quoted;
+        payload::AppendQuoted(&quoted, op);
+        return in.WrongValue(path, "eq, ne, gt, gte, lt, lte or in", Token(quoted),
+                             ErrorCode::kSubscriptionFailed);
       }
+      const std::string op_path = JoinPath(path, op);
       term.op = static_cast<FilterOp>(known - kOps);
       if (!ReadOperand(in, comparison.value(), op_path, &term)) return false;
       out->fields.push_back(term);

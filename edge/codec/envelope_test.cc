@@ -443,7 +443,12 @@ TEST_F(EnvelopeTest, FiltersThatCannotWorkFailTheSubscription) {
     EXPECT_EQ(error.Details().at("reason"), "BAD_FILTER");
   };
   expect_bad(R"({"min_severity":"loud"})", "data.filters.min_severity");
-  expect_bad(R"({"fields":{"cpu":{"like":"x"}}})", "data.filters.fields.cpu.like");
+  expect_bad(R"({"fields":{"cpu":{"like":"x"}}})", "data.filters.fields.cpu");
+  EXPECT_EQ(error_.received, "\"like\"");
+  expect_bad(R"({"fields":{"cpu":{"":5}}})", "data.filters.fields.cpu");
+  EXPECT_EQ(error_.received, "\"\"");
+  expect_bad(R"({"fields":{"":{"eq":5}}})", "data.filters.fields");
+  expect_bad("{\"fields\":{\"" + std::string(129, 'f') + "\":{}}}", "data.filters.fields");
   std::string tags = "\"t\"";
   for (int i = 1; i < 32; ++i) tags += ",\"t\"";
   Accept<SubscribeMessage>(filters("{\"tags\":[" + tags + "]}"));

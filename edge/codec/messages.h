@@ -19,14 +19,14 @@ namespace covet::edge {
 
 // A message's text, with where something may be inserted for one reader, as edge::Frame takes it.
 struct EncodedMessage {
-  std::string text;
+  std::string text{};
   size_t splice = Frame::kNoSplice;
 };
 
 // The request that a message answers.
 struct ReplyTo {
-  std::string_view id;
-  std::string_view correlation_id;  // If empty, `id` stands in for it.
+  std::string_view id{};
+  std::string_view correlation_id{};  // If empty, `id` stands in for it.
 };
 
 struct RateLimit {
@@ -37,10 +37,10 @@ struct RateLimit {
 
 // What `error` and `rpc_error` say. Whether it is recoverable follows from the code.
 struct ErrorMessage {
-  std::string code;  // Of the protocol; in an rpc_error a backend's own too.
-  std::string message;
-  ErrorDetails details;
-  std::optional<RateLimit> rate_limit;
+  std::string code{};  // Of the protocol; in an rpc_error a backend's own too.
+  std::string message{};
+  ErrorDetails details{};
+  std::optional<RateLimit> rate_limit{};
 };
 
 // `limits` of connection_ack. Members that are 0 are left out: no bound.
@@ -66,63 +66,63 @@ struct ConnectionLimits {
 };
 
 struct ConnectionAck {
-  std::string_view session_id;
-  std::string_view user_id;
-  std::span<const std::string_view> capabilities;
+  std::string_view session_id{};
+  std::string_view user_id{};
+  std::span<const std::string_view> capabilities{};
   int64_t heartbeat_interval_ms = 0;
   int64_t resume_window_ms = 0;
-  ConnectionLimits limits;
+  ConnectionLimits limits{};
 };
 
 struct RoomJoined {
-  std::string_view room_id;
+  std::string_view room_id{};
   int64_t member_count = 0;
-  std::span<const std::string> permissions;
+  std::span<const std::string> permissions{};
   std::string_view room_metadata = "{}";  // JSON text of an object.
-  std::string_view epoch;
+  std::string_view epoch{};
   int64_t offset = 0;
   bool recovered = false;
 };
 
 struct RoomEvent {
-  std::string_view room_id;
-  std::string_view epoch;
+  std::string_view room_id{};
+  std::string_view epoch{};
   int64_t offset = 0;
-  std::string_view event_type;
-  std::string_view user_id;     // Of the sender; if empty there is no `sender`.
-  std::string_view session_id;  // Of the sender; empty if it has none.
-  std::string_view payload;     // JSON text.
+  std::string_view event_type{};
+  std::string_view user_id{};     // Of the sender; if empty there is no `sender`.
+  std::string_view session_id{};  // Of the sender; empty if it has none.
+  std::string_view payload{};     // JSON text.
   int64_t time_ms = 0;
   Priority priority = Priority::kNormal;
-  std::string_view correlation_id;
+  std::string_view correlation_id{};
 };
 
 struct Presence {
-  std::string_view room_id;
-  std::string_view action;   // joined, left or count
-  std::string_view user_id;  // Empty for count.
+  std::string_view room_id{};
+  std::string_view action{};   // joined, left or count
+  std::string_view user_id{};  // Empty for count.
   int64_t member_count = 0;
   int64_t time_ms = 0;
 };
 
 struct NotificationAction {
-  std::string_view label;
-  std::string_view action;
-  std::string_view params;  // JSON text, or empty.
+  std::string_view label{};
+  std::string_view action{};
+  std::string_view params{};  // JSON text, or empty.
 };
 
 struct NotificationMessage {
-  std::string_view notification_id;
-  std::string_view notification_type;
-  std::string_view title;
-  std::string_view message;
-  std::string_view category;  // Left out if empty.
-  std::span<const NotificationAction> actions;
+  std::string_view notification_id{};
+  std::string_view notification_type{};
+  std::string_view title{};
+  std::string_view message{};
+  std::string_view category{};  // Left out if empty.
+  std::span<const NotificationAction> actions{};
   bool auto_dismiss = false;
   int64_t dismiss_after_ms = 0;  // Left out if 0.
   int64_t time_ms = 0;
   Priority priority = Priority::kNormal;
-  std::string_view correlation_id;
+  std::string_view correlation_id{};
 };
 
 // Heads for a reader of a RoomEvent, made for its splice position.
