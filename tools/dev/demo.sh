@@ -48,7 +48,7 @@ Token (1 h):     $token
 API key:         $key
 
 Try:
-  python3 -m websockets "ws://127.0.0.1:8000/ws?token=\$(./dev token)"
+  .venv/bin/python -m websockets "ws://127.0.0.1:8000/ws?token=\$(./dev token)"
       then type: {"type":"join_room","id":"1","data":{"room_id":"project_123"}}
   grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123"}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Join
   grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123","event_type":"hello","payload":{"json":"{\"n\":1}"}}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Publish

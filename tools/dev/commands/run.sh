@@ -22,6 +22,8 @@ done
 
 ensure_packages
 build release covetd covet-token
+# For the client in the hints; Covet itself runs without it.
+(ensure_python) || say "the Python environment could not be made"
 mkdir -p "$DATA_DIR"
 command_line=("$(program release covetd)" --config "$DEMO_CONFIG" --set "storage.data_dir=$DATA_DIR" "${options[@]}")
 
