@@ -2,6 +2,7 @@
 
 #include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
@@ -149,6 +150,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.SetOption(std::make_unique<PluginsOption>(&server->service_names_, reflection));
   if (reflection) builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);
   for (grpc::Service* service : services) builder.RegisterService(service);
+  if (services.empty()) {
+    // The library refuses to start a server that has nothing but health, as an edge alone would be.
+    server->nothing_ = std::make_unique<grpc::CallbackGenericService>();
+    builder.RegisterCallbackGenericService(server->nothing_.get());
+  }
   server->server_ = builder.BuildAndStart();
   if (!server->server_) {
     return absl::UnavailableError(absl::StrCat("gRPC cannot listen on ", config.listen()));
@@ -161,6 +167,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   return server;
 }
 
+GrpcServer::GrpcServer() = default;
 GrpcServer::~GrpcServer() { Shutdown(0); }
 
 void GrpcServer::SetServing(bool serving) {

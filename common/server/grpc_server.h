@@ -8,6 +8,7 @@
 #include "covet/config/v1/config.pb.h"
 
 namespace grpc {
+class CallbackGenericService;
 class Channel;
 class ChannelArguments;
 class ChannelCredentials;
@@ -49,8 +50,10 @@ class GrpcServer {
   void Shutdown(int64_t deadline_ms);
 
  private:
-  GrpcServer() = default;
+  GrpcServer();
 
+  // Answers UNIMPLEMENTED to everything, where there are no services.
+  std::unique_ptr<grpc::CallbackGenericService> nothing_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::string> service_names_;
   std::string loopback_address_;
