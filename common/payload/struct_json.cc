@@ -101,9 +101,8 @@ bool FillValue(ondemand::value json, Value* out) {
       if (json.get_array().get(array) != simdjson::SUCCESS) return false;
       ListValue* const list = out->mutable_list_value();
       for (auto element : array) {
-        ondemand::value value;
-        if (std::move(element).get(value) != simdjson::SUCCESS ||
-            !FillValue(value, list->add_values())) {
+        if (element.error() != simdjson::SUCCESS ||
+            !FillValue(element.value_unsafe(), list->add_values())) {
           return false;
         }
       }

@@ -30,8 +30,8 @@ bool ReadNames(FieldReader& in, ondemand::value& value, std::string_view path,
   ondemand::array array;
   if (!in.Array(value, path, &array)) return false;
   for (auto result : array) {
-    ondemand::value element;
-    if (std::move(result).get(element) != simdjson::SUCCESS) return in.Broken();
+    if (result.error() != simdjson::SUCCESS) return in.Broken();
+    ondemand::value element = result.value_unsafe();
     if (out->size() == kMaxFilterTerms) {
       return in.Fail(ErrorCode::kInvalidMessageFormat, path,
                      "array of at most " + std::to_string(kMaxFilterTerms), "more");

@@ -29,8 +29,8 @@ bool ReadOperand(FieldReader& in, ondemand::value& value, const std::string& pat
     ondemand::array array;
     if (!in.Array(value, path, &array)) return false;
     for (auto result : array) {
-      ondemand::value element;
-      if (std::move(result).get(element) != simdjson::SUCCESS) return in.Broken();
+      if (result.error() != simdjson::SUCCESS) return in.Broken();
+      ondemand::value element = result.value_unsafe();
       const Token scalar(element);
       if (!IsScalar(scalar.kind())) return in.WrongType(path, "array of scalars", scalar);
     }
@@ -56,8 +56,8 @@ bool ReadTags(FieldReader& in, ondemand::value& value, std::vector<std::string_v
   ondemand::array array;
   if (!in.Array(value, kPath, &array)) return false;
   for (auto result : array) {
-    ondemand::value element;
-    if (std::move(result).get(element) != simdjson::SUCCESS) return in.Broken();
+    if (result.error() != simdjson::SUCCESS) return in.Broken();
+    ondemand::value element = result.value_unsafe();
     if (!in.String(element, kPath, 1, 128, &out->emplace_back())) {
       in.error().field += "[" + std::to_string(out->size() - 1) + "]";
       return false;

@@ -224,7 +224,7 @@ size_t FieldReader::Find(ondemand::field& field, std::span<const FieldSpec> fiel
   for (size_t i = 0; i < fields.size(); ++i) {
     const std::string_view name = fields[i].name;
     // Reads at most a name's length beyond the frame, which the padding covers.
-    if (std::memcmp(key, name.data(), name.size()) == 0 && key[name.size()] == '"') return i;
+    if (key[name.size()] == '"' && std::memcmp(key, name.data(), name.size()) == 0) return i;
   }
   const char* end = key;
   bool escaped = false;

@@ -1,6 +1,7 @@
 #include "edge/codec/messages.h"
 
 #include "common/payload/json_writer.h"
+#include "edge/codec/envelope.h"
 
 namespace covet::edge {
 namespace {
@@ -127,6 +128,18 @@ void AppendSender(std::string* out, const RoomEvent& event) {
 }
 
 }  // namespace
+
+ErrorMessage ToErrorMessage(const DecodeError& error) {
+  return {.code = std::string(TraitsOf(error.code).protocol_code),
+          .message = error.message,
+          .details = error.Details()};
+}
+
+ErrorMessage ToErrorMessage(const absl::Status& status) {
+  return {.code = std::string(ProtocolCodeOf(status)),
+          .message = std::string(status.message()),
+          .details = DetailsOf(status)};
+}
 
 std::string SubscriptionHead(std::string_view subscription_id) {
   std::string head = "\"subscription_id\":";

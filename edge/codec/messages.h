@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
 #include "common/errors/error.h"
@@ -42,6 +43,11 @@ struct ErrorMessage {
   ErrorDetails details{};
   std::optional<RateLimit> rate_limit{};
 };
+
+struct DecodeError;
+ErrorMessage ToErrorMessage(const DecodeError& error);
+// For anything but RATE_LIMITED, whose `rate_limit` the caller adds. Requires !status.ok().
+ErrorMessage ToErrorMessage(const absl::Status& status);
 
 // `limits` of connection_ack. Members that are 0 are left out: no bound.
 struct ConnectionLimits {

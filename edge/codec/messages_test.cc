@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/payload/json_scanner.h"
+#include "edge/codec/envelope.h"
 
 namespace covet::edge {
 namespace {
@@ -97,6 +98,23 @@ TEST_F(MessagesTest, Error) {
       Shape(encoder_.Error({.code = "AUTH_FAILED", .message = "m"}, {})),
       R"({"type":"error","id":ID,"timestamp":NOW,"data":{"error_code":"AUTH_FAILED","error_message":"m",)"
       R"("details":{},"recoverable":false}})");
+}
+
+TEST_F(MessagesTest, ErrorsFromInside) {
+  DecodeError refused;
+  refused.code = ErrorCode::kSubscriptionFailed;
+  refused.message = "Filter is not usable";
+  refused.field = "data.filters";
+  refused.reason = "BAD_FILTER";
+  const ErrorMessage decoded = ToErrorMessage(refused);
+  EXPECT_EQ(decoded.code, "SUBSCRIPTION_FAILED");
+  EXPECT_EQ(decoded.message, "Filter is not usable");
+  EXPECT_EQ(decoded.details, refused.Details());
+  const ErrorMessage wrong_owner =
+      ToErrorMessage(MakeError(ErrorCode::kWrongOwner, "moved", {{"slot", "5"}}));
+  EXPECT_EQ(wrong_owner.code, "UNAVAILABLE");
+  EXPECT_EQ(wrong_owner.message, "moved");
+  EXPECT_EQ(wrong_owner.details, (ErrorDetails{{"slot", "5"}}));
 }
 
 TEST_F(MessagesTest, RateLimited) {
