@@ -1,17 +1,18 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace covet::eventlog {
 
 // A first-in first-out queue between threads whose items' costs sum up to at most `bound`; what was
 // taken stays on the bill until released, so the bound covers work in progress. Thread-safe.
+//
+// Not absl::Mutex: packaged builds of Abseil lack what ThreadSanitizer needs to follow it.
 template <typename T>
 class BoundedQueue {
  public:
@@ -21,9 +22,12 @@ class BoundedQueue {
 
   // Drops the item and returns false if it is over the bound or the queue is closed.
   bool Push(T item, int64_t cost) {
-    absl::MutexLock lock(&mutex_);
-    if (closed_ || cost > bound_ - cost_) return false;
-    Enqueue(std::move(item), cost);
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_ || cost > bound_ - cost_) return false;
+      Enqueue(std::move(item), cost);
+    }
+    not_empty_.notify_one();
     return true;
   }
 
@@ -32,60 +36,62 @@ class BoundedQueue {
   // queue.
   template <typename Refuse>
   bool PushOrRefuse(T item, int64_t cost, Refuse refuse) {
-    absl::MutexLock lock(&mutex_);
-    const bool accepted = !closed_ && cost <= bound_ - cost_;
-    if (!accepted) {
-      refuse(item, closed_);
-      cost = 0;
+    bool accepted;
+    {
+      const std::lock_guard lock(mutex_);
+      accepted = !closed_ && cost <= bound_ - cost_;
+      if (!accepted) {
+        refuse(item, closed_);
+        cost = 0;
+      }
+      Enqueue(std::move(item), cost);
     }
-    Enqueue(std::move(item), cost);
+    not_empty_.notify_one();
     return accepted;
   }
 
   // Waits for items, then appends those at hand to `out`: one at least, and no further ones that
   // would exceed `max_cost` or `max_items`. Adds their cost to `cost`. False once closed and empty.
   bool Take(int64_t max_cost, size_t max_items, std::vector<T>* out, int64_t* cost) {
-    absl::MutexLock lock(&mutex_);
-    while (items_.empty() && !closed_) not_empty_.Wait(&mutex_);
+    std::unique_lock lock(mutex_);
+    not_empty_.wait(lock, [this] { return closed_ || !items_.empty(); });
     return TakeLocked(max_cost, max_items, out, cost);
   }
   // The same without waiting; false if it is empty.
   bool TryTake(int64_t max_cost, size_t max_items, std::vector<T>* out, int64_t* cost) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return TakeLocked(max_cost, max_items, out, cost);
   }
 
   void Release(int64_t cost) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     cost_ -= cost;
   }
 
   // Nothing is accepted from now on; what is in can still be taken.
   void Close() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closed_ = true;
-    not_empty_.SignalAll();
+    not_empty_.notify_all();
   }
 
   bool closed() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return closed_;
   }
 
   int64_t cost() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return cost_;
   }
 
  private:
-  void Enqueue(T item, int64_t cost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Enqueue(T item, int64_t cost) {
     cost_ += cost;
     items_.emplace_back(std::move(item), cost);
-    not_empty_.Signal();
   }
 
-  bool TakeLocked(int64_t max_cost, size_t max_items, std::vector<T>* out, int64_t* cost)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool TakeLocked(int64_t max_cost, size_t max_items, std::vector<T>* out, int64_t* cost) {
     if (items_.empty()) return false;
     int64_t taken = 0;
     size_t count = 0;
@@ -101,11 +107,11 @@ class BoundedQueue {
   }
 
   const int64_t bound_;
-  mutable absl::Mutex mutex_;
-  absl::CondVar not_empty_;
-  std::deque<std::pair<T, int64_t>> items_ ABSL_GUARDED_BY(mutex_);
-  int64_t cost_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable std::mutex mutex_;  // Guards what follows.
+  std::condition_variable not_empty_;
+  std::deque<std::pair<T, int64_t>> items_;
+  int64_t cost_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace covet::eventlog

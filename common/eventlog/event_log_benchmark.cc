@@ -3,14 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "benchmark/benchmark.h"
 #include "common/eventlog/blocking_log.h"
 #include "common/eventlog/sqlite_event_log.h"
@@ -82,26 +83,26 @@ void BM_SaturatedAppend(benchmark::State& state) {
   const auto records = static_cast<int>(state.range(1));
   OpenLog open(logs);
   const int64_t commits_before = open.commits();
-  absl::Mutex mutex;
+  std::mutex mutex;
+  std::condition_variable changed;
   int64_t in_flight = 0;
   int64_t appended = 0;
-  const auto has_room = [&] { return in_flight < kInFlight; };
-  const auto all_done = [&] { return in_flight == 0; };
   for (auto _ : state) {
     {
-      absl::MutexLock lock(&mutex);
-      mutex.Await(absl::Condition(&has_room));
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return in_flight < kInFlight; });
       ++in_flight;
     }
     open.log().Append(open.NextBatch(static_cast<int>(appended++ % logs), records),
                       [&](const absl::Status& status) {
                         if (!status.ok()) std::abort();
-                        absl::MutexLock lock(&mutex);
+                        const std::lock_guard lock(mutex);
                         --in_flight;
+                        changed.notify_one();
                       });
   }
-  absl::MutexLock lock(&mutex);
-  mutex.Await(absl::Condition(&all_done));
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return in_flight == 0; });
   state.SetItemsProcessed(appended * records);
   state.counters["commits"] = static_cast<double>(open.commits() - commits_before);
 }

@@ -9,10 +9,11 @@
 namespace covet::eventlog {
 
 // The side file that tells whether a database is the very one this directory last ran with, or a
-// copy put in its place. The database holds a random token that every start renews; the mark holds
-// the token too, and the identity of the database's file, which no copy shares.
+// copy put in its place. The database holds a random token that every start and every clean end
+// renew; the mark holds the token too, and the identity of the database's file, which no copy
+// shares.
 struct InstanceMark {
-  // Normally one. Two while a start replaces the first by the second, so that a crash in between
+  // Normally one. Two while the second replaces the first, so that a crash in between
   // leaves the database recognisable.
   std::vector<std::string> tokens;
   std::string file_identity;

@@ -2,12 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/eventlog/member_lease_store.h"
 
 namespace covet::eventlog {
@@ -16,27 +15,27 @@ namespace covet::eventlog {
 class MemoryMemberLeaseStore final : public MemberLeaseStore {
  public:
   void Upsert(MemberLease lease) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     auto key = std::make_pair(lease.session_id, lease.room_id);
     leases_[std::move(key)] = std::move(lease);
   }
   void Remove(std::string session_id, std::string room_id) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     leases_.erase({std::move(session_id), std::move(room_id)});
   }
   void RemoveSession(std::string session_id) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     std::erase_if(leases_, [&](const auto& lease) { return lease.first.first == session_id; });
   }
   void RemoveIncarnation(std::string incarnation) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     std::erase_if(leases_,
                   [&](const auto& lease) { return lease.second.incarnation == incarnation; });
   }
   void LoadAll(LoadCallback done) override {
     std::vector<MemberLease> all;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       for (const auto& [key, lease] : leases_) all.push_back(lease);
     }
     done(std::move(all));
@@ -44,9 +43,9 @@ class MemoryMemberLeaseStore final : public MemberLeaseStore {
   int64_t lost() const override { return 0; }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;  // Guards what follows.
   // By session and room.
-  std::map<std::pair<std::string, std::string>, MemberLease> leases_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, MemberLease> leases_;
 };
 
 }  // namespace covet::eventlog

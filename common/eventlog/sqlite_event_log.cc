@@ -32,10 +32,11 @@ void NameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
 
 class SqliteEventLog final : public EventLog {
  public:
-  SqliteEventLog(SqliteOptions options, std::unique_ptr<FileLock> lock,
+  SqliteEventLog(SqliteOptions options, DataFiles files, std::unique_ptr<FileLock> lock,
                  std::unique_ptr<SqliteLogWriter> writer,
                  std::vector<std::unique_ptr<SqliteLogReader>> readers)
       : options_(std::move(options)),
+        files_(std::move(files)),
         lock_(std::move(lock)),
         writer_(std::move(writer)),
         readers_(std::move(readers)),
@@ -58,6 +59,8 @@ class SqliteEventLog final : public EventLog {
     while (AnswerRefused()) {
     }
     readers_.clear();
+    // If it fails, only a restore that nothing else gives away goes unnoticed.
+    RenewInstance(writer_->database(), files_, *options_.ids).IgnoreError();
   }
 
   void Create(std::string log_id, StateCallback done) override {
@@ -182,8 +185,8 @@ class SqliteEventLog final : public EventLog {
   // After a failed write nobody knows what the disk holds; only a fresh start finds out.
   void MustSucceed(const absl::Status& status) {
     if (status.ok()) return;
-    const std::string message = absl::StrCat("event log ", options_.directory, "/", options_.name,
-                                             ".db cannot be written: ", status.ToString());
+    const std::string message =
+        absl::StrCat("event log ", files_.database, " cannot be written: ", status.ToString());
     if (options_.fatal) {
       options_.fatal(message);
     } else {
@@ -220,6 +223,7 @@ class SqliteEventLog final : public EventLog {
 
   SqliteOptions options_;
   SqliteLogObserver no_observer_;
+  const DataFiles files_;
   const std::unique_ptr<FileLock> lock_;  // Freed after the connections below are closed.
   const std::unique_ptr<SqliteLogWriter> writer_;
   std::vector<std::unique_ptr<SqliteLogReader>> readers_;
@@ -241,20 +245,21 @@ absl::StatusOr<std::unique_ptr<EventLog>> OpenSqliteEventLog(SqliteOptions optio
   auto lock = FileLock::AcquireIn(options.directory, options.name);
   if (!lock.ok()) return lock.status();
   const std::string base = absl::StrCat(options.directory, "/", options.name);
-  auto database = OpenWriterDatabase(base + ".db", base + ".instance", *options.ids);
+  const DataFiles files{base + ".db", base + ".instance"};
+  auto database = OpenWriterDatabase(files, *options.ids);
   if (!database.ok()) return database.status();
   auto writer = SqliteLogWriter::Create(*std::move(database), options.cached_logs, *options.ids);
   if (!writer.ok()) return writer.status();
   std::vector<std::unique_ptr<SqliteLogReader>> readers;
   for (int i = 0; i < options.reader_threads; ++i) {
-    auto connection = OpenReaderDatabase(base + ".db");
+    auto connection = OpenReaderDatabase(files);
     if (!connection.ok()) return connection.status();
     auto reader = SqliteLogReader::Create(*std::move(connection));
     if (!reader.ok()) return reader.status();
     readers.push_back(*std::move(reader));
   }
-  return std::make_unique<SqliteEventLog>(std::move(options), *std::move(lock), *std::move(writer),
-                                          std::move(readers));
+  return std::make_unique<SqliteEventLog>(std::move(options), files, *std::move(lock),
+                                          *std::move(writer), std::move(readers));
 }
 
 }  // namespace covet::eventlog

@@ -179,6 +179,18 @@ TEST_F(SqliteEventLogTest, AnOlderDatabaseWrittenOverTheFileRenewsEveryEpoch) {
   EXPECT_NE(BlockingLog(*log).Head("a")->epoch, epoch);
 }
 
+TEST_F(SqliteEventLogTest, ABackupOfTheLastRunWrittenOverTheFileRenewsEveryEpoch) {
+  auto log = Open(directory_.path());
+  const std::string epoch = MakeLog(*log, "a");
+  TempDirectory backup;
+  Execute(directory_.File("events.db"), ("VACUUM INTO '" + backup.File("events.db") + "'").c_str());
+  log.reset();
+  fs::copy_file(backup.File("events.db"), directory_.File("events.db"),
+                fs::copy_options::overwrite_existing);
+  log = Open(directory_.path());
+  EXPECT_NE(BlockingLog(*log).Head("a")->epoch, epoch);
+}
+
 TEST_F(SqliteEventLogTest, AMissingMarkRenewsEveryEpoch) {
   auto log = Open(directory_.path());
   const std::string epoch = MakeLog(*log, "a");

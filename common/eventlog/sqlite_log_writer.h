@@ -34,6 +34,8 @@ class SqliteLogWriter {
   bool has_deleted_logs() const { return has_deleted_logs_; }
   absl::Status RemoveDeletedBatches();
 
+  SqliteDatabase& database() { return database_; }
+
   // What the write-ahead log holds.
   int64_t wal_bytes() const { return wal_pages_ * page_bytes_; }
   // Of that, what came since the last Checkpoint. Differs where a long reader kept it from ending.

@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/eventlog/blocking_log.h"
 #include "common/eventlog/sqlite_event_log.h"
 #include "common/eventlog/temp_directory.h"
@@ -21,44 +20,44 @@ namespace {
 class Recorder final : public SqliteLogObserver {
  public:
   void OnCommit(const Commit& commit) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     commits_.push_back(commit);
   }
   void OnCheckpoint(const Checkpoint& checkpoint) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     checkpoints_.push_back(checkpoint);
   }
   void OnRefusedWrite() override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ++refused_writes_;
   }
   void OnRefusedRead() override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ++refused_reads_;
   }
   std::vector<Commit> commits() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return commits_;
   }
   std::vector<Checkpoint> checkpoints() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return checkpoints_;
   }
   int refused_writes() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return refused_writes_;
   }
   int refused_reads() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return refused_reads_;
   }
 
  private:
-  mutable absl::Mutex mutex_;
-  std::vector<Commit> commits_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Checkpoint> checkpoints_ ABSL_GUARDED_BY(mutex_);
-  int refused_writes_ ABSL_GUARDED_BY(mutex_) = 0;
-  int refused_reads_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::mutex mutex_;
+  std::vector<Commit> commits_;
+  std::vector<Checkpoint> checkpoints_;
+  int refused_writes_ = 0;
+  int refused_reads_ = 0;
 };
 
 // Holds the thread that runs its callback until told to let go.

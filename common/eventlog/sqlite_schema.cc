@@ -64,8 +64,8 @@ absl::Status CheckTables(SqliteDatabase& database, const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status RenewInstance(SqliteDatabase& database, const std::string& token, bool renew_epochs,
-                           IdGenerator& ids) {
+absl::Status WriteToken(SqliteDatabase& database, const std::string& token, bool renew_epochs,
+                        IdGenerator& ids) {
   SqliteStatement forget, insert, renew;
   absl::Status status = database.Prepare({
       {&forget, "DELETE FROM instance"},
@@ -81,14 +81,12 @@ absl::Status RenewInstance(SqliteDatabase& database, const std::string& token, b
   return status;
 }
 
-// Renews the token of the database and the mark, and the epochs if they do not belong together. A
-// crash at any point leaves a database that the mark recognises, or one whose epochs are renewed
-// once more.
-absl::Status CheckInstance(SqliteDatabase& database, const std::string& database_path,
-                           const std::string& mark_path, IdGenerator& ids) {
-  absl::StatusOr<InstanceMark> mark = ReadInstanceMark(mark_path);
+}  // namespace
+
+absl::Status RenewInstance(SqliteDatabase& database, const DataFiles& files, IdGenerator& ids) {
+  absl::StatusOr<InstanceMark> mark = ReadInstanceMark(files.mark);
   if (!mark.ok()) return mark.status();
-  const absl::StatusOr<std::string> identity = FileIdentity(database_path);
+  const absl::StatusOr<std::string> identity = FileIdentity(files.database);
   if (!identity.ok()) return identity.status();
   const absl::StatusOr<std::string> old_token = database.QueryText("SELECT token FROM instance");
   if (!old_token.ok() && !absl::IsNotFound(old_token.status())) return old_token.status();
@@ -96,35 +94,32 @@ absl::Status CheckInstance(SqliteDatabase& database, const std::string& database
   const std::string token = ids.NewId("");
   const bool known = old_token.ok() && mark->Recognises(*old_token, *identity);
   absl::Status status;
-  if (known) status = WriteInstanceMark(mark_path, {{*old_token, token}, *identity});
-  if (status.ok()) status = RenewInstance(database, token, !known, ids);
-  if (status.ok()) status = WriteInstanceMark(mark_path, {{token}, *identity});
+  if (known) status = WriteInstanceMark(files.mark, {{*old_token, token}, *identity});
+  if (status.ok()) status = WriteToken(database, token, !known, ids);
+  if (status.ok()) status = WriteInstanceMark(files.mark, {{token}, *identity});
   return status;
 }
 
-}  // namespace
-
-absl::StatusOr<SqliteDatabase> OpenWriterDatabase(const std::string& database_path,
-                                                  const std::string& mark_path, IdGenerator& ids) {
-  absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(database_path);
+absl::StatusOr<SqliteDatabase> OpenWriterDatabase(const DataFiles& files, IdGenerator& ids) {
+  absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(files.database);
   if (!database.ok()) return database.status();
   const absl::StatusOr<std::string> mode = database->QueryText("PRAGMA journal_mode=WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") {
     return absl::FailedPreconditionError(
-        absl::StrCat(database_path, ": its file system cannot hold a write-ahead log"));
+        absl::StrCat(files.database, ": its file system cannot hold a write-ahead log"));
   }
   absl::Status status = database->Execute(
       "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;"
       "PRAGMA temp_store=MEMORY;");
-  if (status.ok()) status = CheckTables(*database, database_path);
-  if (status.ok()) status = CheckInstance(*database, database_path, mark_path, ids);
+  if (status.ok()) status = CheckTables(*database, files.database);
+  if (status.ok()) status = RenewInstance(*database, files, ids);
   if (!status.ok()) return status;
   return database;
 }
 
-absl::StatusOr<SqliteDatabase> OpenReaderDatabase(const std::string& database_path) {
-  absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(database_path);
+absl::StatusOr<SqliteDatabase> OpenReaderDatabase(const DataFiles& files) {
+  absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(files.database);
   if (!database.ok()) return database.status();
   // Only the writer checkpoints.
   const absl::Status status = database->Execute(
