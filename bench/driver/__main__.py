@@ -62,7 +62,7 @@ class Bench:
     def _run_load(self, target, options):
         with target.start() as server:
             out = self._work_dir / "load.json"
-            command = [self._load, f"--url=ws://127.0.0.1:{server.ports['http']}", f"--server_pid={server.pid}",
+            command = [self._load, f"--url=ws://127.0.0.1:{server.port}", f"--server_pid={server.pid}",
                        f"--json={out}", *target.load_options(), *options]
             done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT_SECONDS, check=False)
             if done.returncode != 0:

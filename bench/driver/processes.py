@@ -1,13 +1,12 @@
 """Starting, finding and ending the programs that are measured."""
 
-import json
 import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -31,21 +30,19 @@ def find_program(build_dir, name):
 
 
 class Server:
-    """One started server; a context manager that ends it."""
+    """One started server, listening at `port`; a context manager that ends it."""
 
-    def __init__(self, command, work_dir, ready_path=None, start_limit=30.0):
-        self.work_dir = work_dir
-        self._ports_file = work_dir / "ports.json"
-        self._ports_file.unlink(missing_ok=True)
-        command = [str(part).replace("{ports_file}", str(self._ports_file)) for part in command]
+    def __init__(self, command, work_dir, port, ready_url=None, start_limit=30.0):
+        self.port = port
         self.log_path = work_dir / "server.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + start_limit
         try:
-            self.ports = self._wait_for_ports(time.monotonic() + start_limit)
-            if ready_path:
-                self._wait_until_ready(ready_path, time.monotonic() + start_limit)
+            self._await(self._listens, deadline)
+            if ready_url:
+                self._await(lambda: self._answers(ready_url), deadline)
         except BaseException:
             self.stop()
             raise
@@ -60,30 +57,29 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def _check_alive(self):
-        if self.process.poll() is not None:
-            tail = self.log_path.read_text(errors="replace")[-2000:]
-            raise BenchError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{tail}")
+    def _await(self, condition, deadline):
+        while not condition():
+            if self.process.poll() is not None:
+                tail = self.log_path.read_text(errors="replace")[-2000:]
+                raise BenchError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{tail}")
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.process.args[0]} was not ready in time; see {self.log_path}")
+            time.sleep(0.02)
 
-    def _wait_for_ports(self, deadline):
-        while time.monotonic() < deadline:
-            try:
-                return json.loads(self._ports_file.read_text())
-            except (FileNotFoundError, json.JSONDecodeError):
-                self._check_alive()
-                time.sleep(0.02)
-        raise BenchError(f"{self.process.args[0]} did not say where it listens")
+    def _listens(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return True
+        except OSError:
+            return False
 
-    def _wait_until_ready(self, path, deadline):
-        url = f"http://127.0.0.1:{self.ports['admin']}{path}"
-        while time.monotonic() < deadline:
-            self._check_alive()
-            try:
-                with urllib.request.urlopen(url, timeout=1):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.02)
-        raise BenchError(f"{url} did not answer 200")
+    @staticmethod
+    def _answers(url):
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return True
+        except OSError:  # URLError is one.
+            return False
 
     def stop(self):
         """SIGTERM drains; a second one ends at once."""

@@ -3,6 +3,8 @@
 import secrets
 from pathlib import Path
 
+from harness.ports import free_port
+
 from driver.processes import BenchError, Server, find_program, fresh_dir
 
 PEERS = Path("bench/peers")
@@ -13,13 +15,13 @@ ROLE = "bench"
 
 COVET_CONFIG = """\
 edge:
-  listen: 127.0.0.1:0
+  listen: 127.0.0.1:{port}
   threads: {threads}
   drain_window: 0s
 grpc:
-  listen: 127.0.0.1:0
+  listen: 127.0.0.1:{grpc_port}
 admin:
-  listen: 127.0.0.1:0
+  listen: 127.0.0.1:{admin_port}
 limits:
   unlimited: true
 auth:
@@ -69,13 +71,14 @@ class Covet(Target):
     def start(self):
         fresh_dir(self.work_dir)
         config = self.work_dir / "config.yaml"
+        port, admin_port = free_port(), free_port()
         config.write_text(COVET_CONFIG.format(
-            threads=self._threads, key_id=JWT_KEY_ID, secret=self._secret, role=ROLE,
+            port=port, grpc_port=free_port(), admin_port=admin_port, threads=self._threads, key_id=JWT_KEY_ID, secret=self._secret, role=ROLE,
             data_dir=(self.work_dir / "data").resolve()))
-        command = [self._program, f"--config={config}", "--target=all", "--ports-file={ports_file}"]
+        command = [self._program, f"--config={config}", "--target=all"]
         for setting in self._settings:
             command += ["--set", setting]
-        return Server(command, self.work_dir, ready_path="/readyz")
+        return Server(command, self.work_dir, port, ready_url=f"http://127.0.0.1:{admin_port}/readyz")
 
     def load_options(self):
         return ["--protocol=covet", f"--jwt_secret={self._secret}", f"--jwt_key_id={JWT_KEY_ID}",
@@ -93,8 +96,9 @@ class Floor(Target):
 
     def start(self):
         fresh_dir(self.work_dir)
-        return Server([self._program, f"--threads={self._threads}", f"--event_bytes={self.event_bytes}",
-                       "--ports_file={ports_file}"], self.work_dir)
+        port = free_port()
+        return Server([self._program, f"--port={port}", f"--threads={self._threads}",
+                       f"--event_bytes={self.event_bytes}"], self.work_dir, port)
 
     def load_options(self):
         return ["--protocol=plain"]
@@ -110,7 +114,8 @@ class Peer(Target):
 
     def start(self):
         fresh_dir(self.work_dir)
-        return Server(["node", PEERS / self._script, "--ports-file", "{ports_file}"], self.work_dir)
+        port = free_port()
+        return Server(["node", PEERS / self._script, str(port)], self.work_dir, port)
 
     def load_options(self):
         return [f"--protocol={self._protocol}"]

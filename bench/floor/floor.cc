@@ -53,12 +53,9 @@ void Watch(int epoll, int fd, uint32_t events) {
 
 absl::StatusOr<std::unique_ptr<Floor>> Floor::Start(const FloorOptions& options) {
   std::unique_ptr<Floor> floor(new Floor());
-  floor->port_ = options.port;
   for (int i = 0; i < std::max(1, options.threads); ++i) {
     auto thread = std::make_unique<FloorThread>(options, &floor->threads_);
-    absl::StatusOr<uint16_t> port = thread->Listen(floor->port_);
-    if (!port.ok()) return port.status();
-    floor->port_ = *port;
+    if (absl::Status status = thread->Listen(); !status.ok()) return status;
     floor->threads_.push_back(std::move(thread));
   }
   return floor;
@@ -92,22 +89,20 @@ FloorThread::~FloorThread() {
   close(epoll_);
 }
 
-absl::StatusOr<uint16_t> FloorThread::Listen(uint16_t port) {
+absl::Status FloorThread::Listen() {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(listener_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  socklen_t size = sizeof(address);
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      listen(listener_, SOMAXCONN) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  address.sin_port = htons(options_.port);
+  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(listener_, SOMAXCONN) != 0) {
     return absl::UnavailableError(absl::StrCat("listen: ", strerror(errno)));
   }
   Watch(epoll_, listener_, EPOLLIN);
-  return ntohs(address.sin_port);
+  return absl::OkStatus();
 }
 
 void FloorThread::Loop() {

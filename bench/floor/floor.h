@@ -14,7 +14,7 @@
 namespace covet::bench {
 
 struct FloorOptions {
-  uint16_t port = 0;  // 0 for any; one port for all threads (SO_REUSEPORT).
+  uint16_t port = 0;  // One port for all threads (SO_REUSEPORT).
   int threads = 1;
   size_t event_bytes = 480;  // Text of the frame that goes to every member.
 };
@@ -30,14 +30,12 @@ class Floor {
   static absl::StatusOr<std::unique_ptr<Floor>> Start(const FloorOptions& options);
   ~Floor();
 
-  uint16_t port() const { return port_; }
   // Serves until the process ends; the caller's thread is the first of the threads.
   void Serve();
 
  private:
   Floor() = default;
 
-  uint16_t port_ = 0;
   std::vector<std::unique_ptr<FloorThread>> threads_;
 };
 
@@ -47,7 +45,7 @@ class FloorThread {
   FloorThread(const FloorOptions& options, const std::vector<std::unique_ptr<FloorThread>>* all);
   ~FloorThread();
 
-  absl::StatusOr<uint16_t> Listen(uint16_t port);
+  absl::Status Listen();
   void Loop();
 
  private:

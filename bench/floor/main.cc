@@ -3,18 +3,15 @@
 #include <sys/resource.h>
 
 #include <cstdio>
-#include <fstream>
-#include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "bench/floor/floor.h"
 
-ABSL_FLAG(int, port, 0, "port on 127.0.0.1; 0 for any");
+ABSL_FLAG(int, port, 8100, "port on 127.0.0.1");
 ABSL_FLAG(int, threads, 1, "threads, each with its own listener and epoll");
 ABSL_FLAG(int, event_bytes, 480, "bytes of the text that goes to each member");
-ABSL_FLAG(std::string, ports_file, "", "write {\"http\":PORT} here once listening");
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage("The cheapest WebSocket broadcast, to measure against.");
@@ -32,12 +29,6 @@ int main(int argc, char** argv) {
   if (!floor.ok()) {
     std::fprintf(stderr, "covet-floor: %s\n", floor.status().ToString().c_str());
     return 1;
-  }
-  if (const std::string path = absl::GetFlag(FLAGS_ports_file); !path.empty()) {
-    // Renamed into place, so that whoever waits for the file reads all of it.
-    const std::string temporary = path + ".tmp";
-    std::ofstream(temporary) << "{\"http\":" << (*floor)->port() << "}\n";
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) return 1;
   }
   (*floor)->Serve();
 }

@@ -1,16 +1,5 @@
-// What both peers share: the command line, and the ports file that tells a driver where they listen.
-import { renameSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-
+// What both peers share: they listen on the port that the command line gives.
 export function listen(httpServer) {
-  const { values } = parseArgs({
-    options: { port: { type: 'string', default: '0' }, 'ports-file': { type: 'string' } },
-  });
-  httpServer.listen({ port: Number(values.port), host: '127.0.0.1', backlog: 4096 }, () => {
-    const path = values['ports-file'];
-    if (!path) return;
-    writeFileSync(`${path}.tmp`, JSON.stringify({ http: httpServer.address().port }));
-    renameSync(`${path}.tmp`, path);
-  });
+  httpServer.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: 4096 });
   process.on('SIGTERM', () => process.exit(0));
 }
