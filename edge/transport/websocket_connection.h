@@ -1,0 +1,420 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/websocket/error.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <boost/beast/zlib/error.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "edge/frame/frame_header.h"
+#include "edge/transport/coalescing_stream.h"
+#include "edge/transport/connection.h"
+#include "edge/transport/deflate_offer.h"
+#include "edge/transport/edge_loop.h"
+#include "edge/transport/http.h"
+
+namespace covet::edge {
+
+// A WebSocket connection over one lower layer, from the handshake's response to the end of the
+// socket. Reading, the answers to pings and to the peer's close are Beast's; writing is
+// CoalescingStream's. Close frames of our own go round Beast, which then takes the peer's answer
+// for a close of the peer's and answers it into the void.
+//
+// Owns itself until the socket has ended, beyond OnClosed. Owning thread: the loop's.
+template <typename Lower>
+class WebSocketConnection final : public Connection,
+                                  public LoopMember,
+                                  public StreamOwner,
+                                  public std::enable_shared_from_this<WebSocketConnection<Lower>> {
+ public:
+  using Request = boost::beast::http::request<boost::beast::http::empty_body>;
+
+  // Accepts a request that is a valid upgrade, as decided. `preread` is what has been read behind
+  // it. Changes its extension header.
+  static void Accept(EdgeLoop* loop, Lower lower, std::string preread, std::string remote_address,
+                     Request* request, const UpgradeDecision& decision) {
+    auto connection = std::make_shared<WebSocketConnection>(
+        loop, std::move(lower), std::move(preread), std::move(remote_address));
+    connection->self_ = connection;
+    connection->Open(request, decision);
+  }
+
+  WebSocketConnection(EdgeLoop* loop, Lower lower, std::string preread, std::string remote_address)
+      : LoopMember(loop),
+        websocket_(loop, this, std::move(lower), std::move(preread)),
+        stream_(&websocket_.next_layer()),
+        remote_address_(std::move(remote_address)) {
+    loop->mutable_counters().open_sockets.Add();
+  }
+  ~WebSocketConnection() override { loop().mutable_counters().open_sockets.Sub(); }
+
+  // Connection.
+  SendResult Send(Outbound message) override;
+  size_t queued_bytes() const override { return stream_->outbox().queued_bytes(); }
+  void PauseReading() override {
+    if (state_ == State::kOpen) paused_ = true;
+  }
+  void ResumeReading() override;
+  void Ping(std::string payload) override;
+  void Close(uint16_t code, std::string reason) override;
+  void SetMaxMessageBytes(size_t bytes) override { websocket_.read_message_max(bytes); }
+  const std::string& remote_address() const override { return remote_address_; }
+
+  // LoopMember.
+  void OnSweep(int64_t now_ms) override;
+  void OnTurnEnd() override;
+  bool Drain(std::string_view reason) override;
+  void Abort() override;
+
+  // StreamOwner.
+  std::shared_ptr<void> KeepAlive() override { return this->shared_from_this(); }
+  void OnReceived() override { last_received_ms_ = loop().NowMillis(); }
+  void OnOutput() override { MarkDirty(); }
+  void OnWriteReady() override {
+    if (state_ != State::kDone) OnTurnEnd();
+  }
+
+ private:
+  enum class State : uint8_t {
+    kOpen,
+    kClosing,  // Our close frame is queued; the peer's is awaited.
+    kEnded,    // The handler has gone. What is queued leaves, then the socket ends.
+    kDone,     // The socket is closed.
+  };
+
+  static constexpr uint16_t kNoStatus = 1005;
+  static constexpr uint16_t kAbnormal = 1006;
+  static constexpr uint16_t kInvalidPayload = 1007;
+  static constexpr uint16_t kGoingAway = 1001;
+  static constexpr uint16_t kHeartbeatTimeout = 4408;
+  static constexpr uint16_t kSlowConsumer = 4413;
+
+  // What an idle connection holds to read into; most messages fit.
+  static constexpr size_t kIdleBuffer = 512;
+  // A larger buffer is given back after its message.
+  static constexpr size_t kKeptBuffer = 2048;
+  // A buffer grows by what the peer announces, but no faster than this or double: announcing is
+  // cheap.
+  static constexpr size_t kMaxGrowth = 64 << 10;
+  // So much leaves at once, without waiting for the end of the turn.
+  static constexpr size_t kFlushAtOnce = 128 << 10;
+  static constexpr size_t kMaxWaitingPings = 4096;
+
+  struct ReadHandler {
+    void operator()(const ErrorCode& error, size_t bytes) { connection->OnRead(error, bytes); }
+    std::shared_ptr<WebSocketConnection> connection;
+  };
+
+  void Open(Request* request, const UpgradeDecision& decision);
+  bool OpenWebSocket(Request* request, const std::string& subprotocol);
+  void StartRead();
+  void OnRead(const ErrorCode& error, size_t bytes);
+  void OnReadEnd(const ErrorCode& error);
+  void Deliver();
+  void Grow();
+  void CloseSlow();
+  void NotifyClosed(uint16_t code);
+  void Linger();
+  void Finish();
+
+  // First what a delivery touches.
+  State state_ = State::kOpen;
+  bool reading_ = false;
+  bool paused_ = false;
+  bool held_ = false;  // A whole message waits for ResumeReading.
+  bool delivering_ = false;
+  bool finishing_ = false;
+  uint16_t close_code_ = 0;  // Of the close frame we queued.
+  boost::beast::websocket::stream<CoalescingStream<Lower>> websocket_;
+  CoalescingStream<Lower>* stream_;
+  std::shared_ptr<ConnectionHandler> handler_;
+  int64_t last_received_ms_ = 0;
+  int64_t deadline_ms_ = 0;  // Of kClosing and kEnded.
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  std::shared_ptr<WebSocketConnection> self_;
+  std::string remote_address_;
+};
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Open(Request* request, const UpgradeDecision& decision) {
+  last_received_ms_ = loop().NowMillis();
+  const bool opened = OpenWebSocket(request, decision.subprotocol);
+  if (opened) handler_ = decision.make_handler(*this);
+  if (!handler_) {
+    Linger();
+    return;
+  }
+  loop().mutable_counters().upgrades.Add();
+  loop().ConnectionOpened();
+  StartRead();
+}
+
+template <typename Lower>
+bool WebSocketConnection<Lower>::OpenWebSocket(Request* request, const std::string& subprotocol) {
+  namespace websocket = boost::beast::websocket;
+  namespace http = boost::beast::http;
+  websocket_.auto_fragment(false);
+  websocket_.read_message_max(loop().options().initial_max_message_bytes);
+  const auto extensions = request->find(http::field::sec_websocket_extensions);
+  if (extensions != request->end()) {
+    std::optional<DeflateOffer> offer;
+    if (loop().options().compression) offer = ChooseDeflateOffer(extensions->value());
+    if (offer) {
+      websocket::permessage_deflate deflate;
+      deflate.server_enable = true;
+      deflate.server_no_context_takeover = true;
+      deflate.client_no_context_takeover = true;
+      websocket_.set_option(deflate);
+      stream_->outbox().set_deflate(!offer->small_server_window);
+      request->set(http::field::sec_websocket_extensions, offer->header);
+    } else {
+      request->erase(http::field::sec_websocket_extensions);
+    }
+  }
+  websocket_.set_option(
+      websocket::stream_base::decorator([&subprotocol](websocket::response_type& response) {
+        response.set(http::field::server, "covet");
+        if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
+      }));
+  websocket_.control_callback(
+      [this](websocket::frame_type kind, boost::beast::string_view payload) {
+        if (kind != websocket::frame_type::pong || state_ != State::kOpen) return;
+        handler_->OnPong(std::string_view(payload.data(), payload.size()));
+      });
+  ErrorCode error;
+  websocket_.accept(*request, error);
+  websocket_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+  return !error;
+}
+
+template <typename Lower>
+SendResult WebSocketConnection<Lower>::Send(Outbound message) {
+  if (state_ != State::kOpen) return SendResult::kDropped;
+  Outbox& outbox = stream_->outbox();
+  const SendResult result = outbox.Send(std::move(message), loop().NowMillis());
+  if (outbox.queued_bytes() > kFlushAtOnce) stream_->Flush();
+  MarkDirty();
+  return result;
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::ResumeReading() {
+  if (!paused_) return;
+  paused_ = false;
+  // While nothing was read, silence meant nothing.
+  last_received_ms_ = loop().NowMillis();
+  if (!held_) return StartRead();
+  net::post(loop().io_context(), [self = this->shared_from_this()] {
+    if (!self->held_ || self->paused_) return;
+    self->held_ = false;
+    self->Deliver();
+  });
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Ping(std::string payload) {
+  if (state_ != State::kOpen || stream_->outbox().control_bytes() > kMaxWaitingPings) return;
+  std::string frame;
+  AppendPing(payload, &frame);
+  stream_->outbox().AddControl(frame, loop().NowMillis());
+  MarkDirty();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Close(uint16_t code, std::string reason) {
+  if (state_ != State::kOpen) return;
+  state_ = State::kClosing;
+  close_code_ = code;
+  deadline_ms_ = loop().NowMillis() + loop().options().close_timeout_ms;
+  std::string frame;
+  AppendClose(code, reason, &frame);
+  stream_->outbox().Finish(std::move(frame), loop().NowMillis());
+  MarkDirty();
+  paused_ = false;
+  if (std::exchange(held_, false)) size_ = 0;
+  StartRead();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::StartRead() {
+  if (reading_ || delivering_ || paused_ || held_) return;
+  if (state_ != State::kOpen && state_ != State::kClosing) return;
+  if (size_ == capacity_) Grow();
+  reading_ = true;
+  websocket_.async_read_some(net::buffer(buffer_.get() + size_, capacity_ - size_),
+                             ReadHandler{this->shared_from_this()});
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Grow() {
+  size_t wanted = kIdleBuffer;
+  if (size_ > 0) {
+    const size_t announced = size_ + websocket_.read_size_hint(kIdleBuffer);
+    const size_t twice = 2 * capacity_;
+    wanted = std::clamp(announced, twice, std::max(twice, capacity_ + kMaxGrowth));
+  }
+  std::unique_ptr<char[]> grown(std::make_unique_for_overwrite<char[]>(wanted));
+  if (size_ > 0) std::memcpy(grown.get(), buffer_.get(), size_);
+  buffer_ = std::move(grown);
+  capacity_ = wanted;
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::OnRead(const ErrorCode& error, size_t bytes) {
+  reading_ = false;
+  if (state_ == State::kDone) return;
+  if (error) return OnReadEnd(error);
+  size_ += bytes;
+  if (!websocket_.is_message_done()) return StartRead();
+  if (paused_) {
+    held_ = true;
+    return;
+  }
+  Deliver();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Deliver() {
+  if (state_ == State::kOpen) {
+    loop().mutable_counters().messages_in.Add();
+    const std::string_view message(buffer_.get(), size_);
+    delivering_ = true;
+    if (websocket_.got_text()) {
+      handler_->OnText(message);
+    } else {
+      handler_->OnBinary(message);
+    }
+    delivering_ = false;
+  }
+  size_ = 0;
+  if (capacity_ > kKeptBuffer) {
+    buffer_.reset();
+    capacity_ = 0;
+  }
+  StartRead();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::OnReadEnd(const ErrorCode& error) {
+  namespace websocket = boost::beast::websocket;
+  if (error == websocket::error::closed) {
+    const uint16_t received = websocket_.reason().code;
+    NotifyClosed(close_code_ != 0 ? close_code_ : received != 0 ? received : kNoStatus);
+    return Linger();
+  }
+  if (error.category() == ErrorCode(websocket::error::closed).category() ||
+      error.category() == ErrorCode(boost::beast::zlib::error::end_of_stream).category()) {
+    // Beast has queued a close frame for what it calls its own errors, not for bad deflate data.
+    uint16_t code = close_code_ != 0 ? close_code_ : stream_->websocket_close_code();
+    if (code == 0) {
+      code = kInvalidPayload;
+      std::string frame;
+      AppendClose(code, "", &frame);
+      stream_->outbox().Finish(std::move(frame), loop().NowMillis());
+    }
+    loop().mutable_counters().protocol_errors.Add();
+    NotifyClosed(code);
+    return Linger();
+  }
+  NotifyClosed(close_code_ != 0 ? close_code_ : kAbnormal);
+  Finish();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::OnTurnEnd() {
+  stream_->Flush();
+  Outbox& outbox = stream_->outbox();
+  if (const uint32_t dropped = outbox.TakeDropped())
+    loop().mutable_counters().messages_dropped.Add(dropped);
+  if (stream_->write_error()) {
+    NotifyClosed(close_code_ != 0 ? close_code_ : kAbnormal);
+    Finish();
+    return;
+  }
+  if (state_ == State::kOpen && outbox.overflowed()) CloseSlow();
+  if (state_ == State::kOpen && outbox.TakeDrained()) handler_->OnDrained();
+  if (state_ == State::kEnded && stream_->flushed() && !finishing_) {
+    finishing_ = true;
+    stream_->lower().AsyncFinish(
+        loop().discard(), [self = this->shared_from_this()](const ErrorCode&) { self->Finish(); });
+  }
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::OnSweep(int64_t now_ms) {
+  if (state_ == State::kDone) return;
+  if (state_ != State::kOpen) {
+    if (now_ms < deadline_ms_) return;
+    NotifyClosed(close_code_);
+    Finish();
+    return;
+  }
+  const TransportOptions& options = loop().options();
+  stream_->outbox().ReleaseIdle();
+  if (now_ms - stream_->OldestQueuedAt(now_ms) > options.max_head_age_ms) {
+    CloseSlow();
+  } else if (!paused_ && now_ms - last_received_ms_ > options.idle_timeout_ms) {
+    loop().mutable_counters().closed_idle.Add();
+    Close(kHeartbeatTimeout, "heartbeat timeout");
+  } else {
+    handler_->OnTick(now_ms);
+  }
+}
+
+template <typename Lower>
+bool WebSocketConnection<Lower>::Drain(std::string_view reason) {
+  if (state_ != State::kOpen) return false;
+  Close(kGoingAway, std::string(reason));
+  return true;
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Abort() {
+  NotifyClosed(close_code_ != 0 ? close_code_ : kGoingAway);
+  Finish();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::CloseSlow() {
+  loop().mutable_counters().closed_slow.Add();
+  stream_->outbox().DropMessages();
+  Close(kSlowConsumer, "slow consumer");
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::NotifyClosed(uint16_t code) {
+  if (!handler_) return;
+  state_ = State::kEnded;
+  const std::shared_ptr<ConnectionHandler> handler = std::exchange(handler_, nullptr);
+  loop().ConnectionClosed();
+  handler->OnClosed(code);
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Linger() {
+  state_ = State::kEnded;
+  deadline_ms_ = loop().NowMillis() + loop().options().close_timeout_ms;
+  MarkDirty();
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::Finish() {
+  if (state_ == State::kDone) return;
+  state_ = State::kDone;
+  stream_->Close();
+  // Not destroyed under the caller's feet.
+  net::post(loop().io_context(), [self = std::move(self_)] {});
+}
+
+}  // namespace covet::edge
