@@ -86,7 +86,6 @@ template <typename Lower>
 void HttpSession<Lower>::OnSweep(int64_t now_ms) {
   if (now_ms < deadline_ms_) return;
   if (state_ != State::kReading || timed_out_) {
-    if (state_ == State::kHandshake) loop().mutable_counters().handshake_failures.Add();
     lower_.Close();
     return;
   }

@@ -333,10 +333,10 @@ void WebSocketConnection<Lower>::OnReadEnd(const ErrorCode& error) {
 
 template <typename Lower>
 void WebSocketConnection<Lower>::OnTurnEnd() {
-  stream_->Flush();
   Outbox& outbox = stream_->outbox();
   if (const uint32_t dropped = outbox.TakeDropped())
     loop().mutable_counters().messages_dropped.Add(dropped);
+  stream_->Flush();
   if (stream_->write_error()) {
     NotifyClosed(close_code_ != 0 ? close_code_ : kAbnormal);
     Finish();
