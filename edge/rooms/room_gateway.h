@@ -70,8 +70,8 @@ class RoomSubscriber {
   virtual ~RoomSubscriber() = default;
   // Where frames of rooms go; alive as long as the subscriber is registered.
   virtual Connection& connection() = 0;
-  // The server ended a membership: `removed`, `deleted`, `permission_revoked` or `reset`. Nothing of the room
-  // follows; the session sends room_left.
+  // The server ended a membership: `removed`, `deleted`, `permission_revoked` or `reset`. Nothing
+  // of the room follows; the session sends room_left.
   virtual void OnRoomLeft(const std::string& room_id, const std::string& reason) = 0;
   // A notification, framed. With `acknowledge` the owner waits for AckNotification.
   virtual void OnNotification(const std::string& notification_id, FramePtr frame, Priority priority,
@@ -79,21 +79,24 @@ class RoomSubscriber {
   virtual void OnNotificationRead(const std::string& notification_id) = 0;
 };
 
-// Rooms as the sessions of one edge thread see them. Every call and callback is made on that thread; callbacks
-// run once, possibly from inside the call, and never after CloseSession. Requests of one session to one room
-// take effect in the order of the calls. While the owner is away requests end as UNAVAILABLE after 2 s.
+// Rooms as the sessions of one edge thread see them. Every call and callback is made on that
+// thread; callbacks run once, possibly from inside the call, and never after CloseSession. Requests
+// of one session to one room take effect in the order of the calls. While the owner is away
+// requests end as UNAVAILABLE after 2 s.
 class RoomGateway {
  public:
   virtual ~RoomGateway() = default;
 
   // `subscriber` must outlive its registration, which CloseSession ends.
   virtual void OpenSession(const common::v1::Identity& identity, RoomSubscriber* subscriber) = 0;
-  // After auth_refresh. Memberships that the new identity does not allow end with permission_revoked.
+  // After auth_refresh. Memberships that the new identity does not allow end with
+  // permission_revoked.
   virtual void RenewSession(const common::v1::Identity& identity) = 0;
   // `moving`: the edge drains and the client is expected elsewhere at once.
   virtual void CloseSession(const std::string& session_id, bool moving) = 0;
 
-  // On success the callback sends room_joined on the ordered lane; the replay and live events follow.
+  // On success the callback sends room_joined on the ordered lane; the replay and live events
+  // follow.
   virtual void Join(const std::string& session_id, JoinParams params,
                     std::function<void(JoinResult)> done) = 0;
   // On success, whether joined or not, nothing of the room follows; the callback sends room_left.
@@ -102,10 +105,12 @@ class RoomGateway {
   virtual void Publish(const std::string& session_id, PublishParams params,
                        std::function<void(PublishResult)> done) = 0;
   // Ends the metrics that `join_room` with this id subscribed to; false if there are none.
-  virtual bool UnsubscribeMetrics(const std::string& session_id, const std::string& subscription_id) = 0;
+  virtual bool UnsubscribeMetrics(const std::string& session_id,
+                                  const std::string& subscription_id) = 0;
   virtual void AckNotification(const std::string& session_id, const std::string& notification_id,
                                bool explicit_ack) = 0;
-  // The session's socket has drained: paced replays go on. To be called from Connection's OnDrained.
+  // The session's socket has drained: paced replays go on. To be called from Connection's
+  // OnDrained.
   virtual void OnDrained(const std::string& session_id) = 0;
 };
 

@@ -1,0 +1,382 @@
+#include "edge/rooms/link_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/slot.h"
+#include "edge/rooms/link_decoder.h"
+
+namespace covet::edge {
+namespace {
+
+using rooms::v1::EdgeFrame;
+using rooms::v1::EdgeRequest;
+using rooms::v1::OwnerFrame;
+using rooms::v1::OwnerItem;
+using rooms::v1::OwnerReply;
+
+constexpr int kLinkVersion = 1;
+constexpr int64_t kMaxFrameBytes = 1 << 20;
+
+}  // namespace
+
+LinkClient::LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids, LinkWire& wire,
+                       LinkDispatcher& dispatcher)
+    : options_(std::move(options)),
+      clock_(clock),
+      incarnation_(ids.NewId("")),
+      wire_(wire),
+      dispatcher_(dispatcher),
+      message_ids_(ids),
+      encoder_(&message_ids_, &clock) {}
+
+void LinkClient::Start() {
+  const absl::MutexLock lock(&mutex_);
+  away_since_ms_ = clock_.SteadyMillis();
+  state_ = State::kConnecting;
+  wire_.Connect();
+}
+
+void LinkClient::Stop() {
+  const absl::MutexLock lock(&mutex_);
+  const bool open = state_ == State::kConnecting || state_ == State::kUp;
+  state_ = State::kStopped;
+  if (open) wire_.Cancel();
+}
+
+void LinkClient::Tick() {
+  auto batch = std::make_shared<LinkBatch>();
+  {
+    const absl::MutexLock lock(&mutex_);
+    const int64_t now = clock_.SteadyMillis();
+    if (state_ == State::kIdle && now >= next_connect_ms_) {
+      state_ = State::kConnecting;
+      last_frame_ms_ = now;
+      wire_.Connect();
+    } else if (state_ == State::kUp) {
+      // A stream whose other end has gone silent is as good as broken.
+      if (now - last_frame_ms_ >= options_.silence_ms) wire_.Cancel();
+      if (now - last_beat_ms_ >= options_.beat_interval_ms) TryWrite();
+    }
+    FailTimedOut(*batch);
+    if (!batch->items.empty()) dispatcher_.Dispatch(batch);
+  }
+}
+
+void LinkClient::OpenSession(const common::v1::Identity& identity, int64_t connected_ms) {
+  const absl::MutexLock lock(&mutex_);
+  KnownSession& session = sessions_[identity.session_id()];
+  session.identity = std::make_shared<const common::v1::Identity>(identity);
+  if (session.connected_ms == 0) session.connected_ms = connected_ms;
+  EdgeRequest request;
+  *request.mutable_open_session()->mutable_identity() = identity;
+  request.mutable_open_session()->set_connected_ms(session.connected_ms);
+  Notify(std::move(request));
+}
+
+void LinkClient::CloseSession(const std::string& session_id, bool moving) {
+  const absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(session_id);
+  if (it == sessions_.end()) return;
+  for (const auto& [room_id, metrics] : it->second.rooms) ReleaseRoom(room_id);
+  sessions_.erase(it);
+  EdgeRequest request;
+  request.set_session_id(session_id);
+  request.mutable_close_session()->set_moving(moving);
+  Notify(std::move(request));
+}
+
+void LinkClient::Forget(const std::string& session_id, const std::string& room_id) {
+  const absl::MutexLock lock(&mutex_);
+  if (!RemoveMembership(session_id, room_id)) return;
+  EdgeRequest request;
+  request.set_session_id(session_id);
+  request.mutable_leave()->set_room_id(room_id);
+  Notify(std::move(request));
+}
+
+// While there is no stream the hello of the next one says it all.
+void LinkClient::Notify(EdgeRequest request) {
+  if (state_ != State::kUp || hello_due_) return;
+  notices_.emplace_back(next_request_, std::move(request));
+  TryWrite();
+}
+
+void LinkClient::Submit(uint32_t thread, uint64_t token, EdgeRequest request) {
+  auto batch = std::make_shared<LinkBatch>();
+  const absl::MutexLock lock(&mutex_);
+  const uint64_t id = next_request_++;
+  request.set_request_id(id);
+  if (request.has_publish()) {
+    request.mutable_publish()->set_slot(SlotOf(request.publish().room_id()));
+    if (request.publish().idempotency_key().empty()) {
+      request.mutable_publish()->set_idempotency_key(absl::StrCat(incarnation_, "/", id));
+      request.mutable_publish()->set_edge_key(true);
+    }
+  }
+  Pending pending{thread, token, clock_.SteadyMillis(), 0, false, std::move(request)};
+  pending.bytes = static_cast<int64_t>(pending.request.ByteSizeLong());
+  ++counters_.requests;
+  if (state_ == State::kStopped || pending_.size() >= options_.max_pending_requests ||
+      pending_bytes_ + pending.bytes > options_.max_pending_bytes) {
+    ++counters_.refused;
+    Fail(pending, id, *batch);
+    dispatcher_.Dispatch(std::move(batch));
+    return;
+  }
+  pending_bytes_ += pending.bytes;
+  pending_.emplace_hint(pending_.end(), id, std::move(pending));
+  TryWrite();
+}
+
+void LinkClient::OnUp() {
+  const absl::MutexLock lock(&mutex_);
+  if (state_ == State::kStopped) return wire_.Cancel();
+  state_ = State::kUp;
+  ++counters_.connects;
+  last_frame_ms_ = clock_.SteadyMillis();
+  notices_.clear();
+  abandoned_.clear();
+  hello_due_ = true;
+  // The hello grants a full window, whatever is still being consumed: a little more than that may
+  // be on its way.
+  consumed_->store(0);
+  next_to_send_ = pending_.empty() ? next_request_ : pending_.begin()->first;
+  TryWrite();
+}
+
+void LinkClient::OnWritten() {
+  const absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  TryWrite();
+}
+
+void LinkClient::OnDown() {
+  const absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  notices_.clear();
+  if (state_ == State::kStopped) return;
+  const int64_t now = clock_.SteadyMillis();
+  if (state_ == State::kUp) {
+    away_since_ms_ = now;
+    backoff_ms_ = 0;
+  }
+  state_ = State::kIdle;
+  backoff_ms_ = std::clamp(backoff_ms_ * 2, options_.min_backoff_ms, options_.max_backoff_ms);
+  next_connect_ms_ = now + backoff_ms_;
+}
+
+void LinkClient::ReturnCredit() {
+  if (consumed_->load(std::memory_order_relaxed) < options_.credit_bytes / 8) return;
+  const absl::MutexLock lock(&mutex_);
+  TryWrite();
+}
+
+void LinkClient::FillHello(rooms::v1::EdgeHello* hello) {
+  hello->set_incarnation(incarnation_);
+  hello->set_edge(options_.edge_name);
+  hello->set_version(kLinkVersion);
+  hello->set_credit_bytes(options_.credit_bytes);
+  for (const auto& [id, session] : sessions_) {
+    rooms::v1::EdgeSession& told = *hello->add_sessions();
+    *told.mutable_identity() = *session.identity;
+    told.set_connected_ms(session.connected_ms);
+    for (const auto& [room_id, metrics] : session.rooms) {
+      rooms::v1::SessionRoom& room = *told.add_rooms();
+      room.set_room_id(room_id);
+      room.set_metrics(metrics);
+    }
+  }
+  for (const auto& [room_id, room] : rooms_) {
+    rooms::v1::EdgeRoom& told = *hello->add_rooms();
+    told.set_room_id(room_id);
+    told.set_slot(SlotOf(room_id));
+    told.set_epoch(room.epoch);
+  }
+}
+
+void LinkClient::TryWrite() {
+  if (state_ != State::kUp || writing_) return;
+  EdgeFrame frame;
+  const int64_t now = clock_.SteadyMillis();
+  const bool beat = now - last_beat_ms_ >= options_.beat_interval_ms;
+  if (std::exchange(hello_due_, false)) FillHello(frame.mutable_hello());
+  int64_t bytes = 0;
+  auto request = pending_.lower_bound(next_to_send_);
+  while (bytes < kMaxFrameBytes) {
+    const bool requests_left = request != pending_.end();
+    if (!notices_.empty() && (!requests_left || notices_.front().first <= request->first)) {
+      *frame.add_requests() = std::move(notices_.front().second);
+      notices_.pop_front();
+    } else if (requests_left) {
+      Pending& pending = request->second;
+      if (pending.sent) {
+        ++counters_.resent;
+        if (pending.request.has_publish()) pending.request.mutable_publish()->set_resend(true);
+      }
+      pending.sent = true;
+      *frame.add_requests() = pending.request;
+      bytes += pending.bytes;
+      next_to_send_ = request->first + 1;
+      ++request;
+    } else {
+      break;
+    }
+  }
+  const bool credit = consumed_->load(std::memory_order_relaxed) >= options_.credit_bytes / 8;
+  if (!frame.has_hello() && frame.requests_size() == 0 && !credit && !beat) return;
+  frame.set_credit_bytes(consumed_->exchange(0));
+  frame.set_beat(beat);
+  if (beat) last_beat_ms_ = now;
+  writing_ = true;
+  wire_.Write(std::move(frame));
+}
+
+void LinkClient::OnFrame(OwnerFrame frame) {
+  // Decoded before the lock is taken: frames of a stream come one at a time.
+  auto batch = std::make_shared<LinkBatch>();
+  LinkDecoder decoder(clock_, frame.now_ms(), encoder_);
+  batch->items.reserve(frame.items_size());
+  for (OwnerItem& item : *frame.mutable_items()) decoder.Decode(item, *batch);
+  if (batch->credit_bytes > 0) batch->consumed = consumed_;
+  const absl::MutexLock lock(&mutex_);
+  last_frame_ms_ = clock_.SteadyMillis();
+  ++counters_.frames_in;
+  counters_.items_in += frame.items_size();
+  for (LinkItem& item : batch->items) {
+    if (std::holds_alternative<ReplyItem>(item)) {
+      OnReply(item);
+    } else if (const auto* removed = std::get_if<RemovedItem>(&item)) {
+      RemoveMembership(removed->session_id, removed->room_id);
+    } else if (const auto* closed = std::get_if<ClosedItem>(&item)) {
+      RemoveRoom(closed->room_id);
+    }
+  }
+  if (!batch->items.empty()) dispatcher_.Dispatch(batch);
+}
+
+void LinkClient::OnLateReply(LinkItem& item) {
+  auto& reply = std::get<ReplyItem>(item);
+  reply.thread = kNoThread;
+  const auto it = abandoned_.find(reply.reply.request_id());
+  if (it == abandoned_.end()) return;
+  const Abandoned late = std::move(it->second);
+  abandoned_.erase(it);
+  if (reply.reply.has_error()) return;
+  if (late.join) {
+    if (IsMember(late.session_id, late.room_id)) return;
+    EdgeRequest leave;
+    leave.set_session_id(late.session_id);
+    leave.mutable_leave()->set_room_id(late.room_id);
+    Notify(std::move(leave));
+  } else if (RemoveMembership(late.session_id, late.room_id)) {
+    item = RemovedItem{late.room_id, late.session_id, "reset"};
+  }
+}
+
+void LinkClient::OnReply(LinkItem& decoded) {
+  auto& item = std::get<ReplyItem>(decoded);
+  const auto it = pending_.find(item.reply.request_id());
+  if (it == pending_.end()) return OnLateReply(decoded);
+  const Pending& pending = it->second;
+  item.thread = pending.thread;
+  item.token = pending.token;
+  if (!item.reply.has_error()) {
+    if (pending.request.has_join()) {
+      AddMembership(pending.request.session_id(), pending.request.join(),
+                    item.reply.joined().room().epoch());
+    } else if (pending.request.has_leave()) {
+      RemoveMembership(pending.request.session_id(), pending.request.leave().room_id());
+    }
+  }
+  pending_bytes_ -= pending.bytes;
+  pending_.erase(it);
+}
+
+bool LinkClient::IsMember(const std::string& session_id, const std::string& room_id) const {
+  const auto session = sessions_.find(session_id);
+  return session != sessions_.end() &&
+         std::any_of(session->second.rooms.begin(), session->second.rooms.end(),
+                     [&](const auto& room) { return room.first == room_id; });
+}
+
+void LinkClient::AddMembership(const std::string& session_id, const rooms::v1::LinkJoin& join,
+                               const std::string& epoch) {
+  const auto session = sessions_.find(session_id);
+  if (session == sessions_.end()) return;  // Closed meanwhile, as the owner will hear.
+  KnownRoom& room = rooms_[join.room_id()];
+  room.epoch = epoch;
+  for (auto& [room_id, metrics] : session->second.rooms) {
+    if (room_id != join.room_id()) continue;
+    metrics = join.metrics();
+    return;
+  }
+  ++room.sessions;
+  session->second.rooms.emplace_back(join.room_id(), join.metrics());
+}
+
+bool LinkClient::RemoveMembership(const std::string& session_id, const std::string& room_id) {
+  const auto session = sessions_.find(session_id);
+  if (session == sessions_.end()) return false;
+  if (std::erase_if(session->second.rooms,
+                    [&](const auto& room) { return room.first == room_id; }) == 0) {
+    return false;
+  }
+  ReleaseRoom(room_id);
+  return true;
+}
+
+void LinkClient::ReleaseRoom(const std::string& room_id) {
+  const auto room = rooms_.find(room_id);
+  if (room != rooms_.end() && --room->second.sessions <= 0) rooms_.erase(room);
+}
+
+void LinkClient::RemoveRoom(const std::string& room_id) {
+  if (rooms_.erase(room_id) == 0) return;
+  for (auto& [id, session] : sessions_) {
+    std::erase_if(session.rooms, [&](const auto& room) { return room.first == room_id; });
+  }
+}
+
+void LinkClient::FailTimedOut(LinkBatch& batch) {
+  const int64_t now = clock_.SteadyMillis();
+  const bool up = state_ == State::kUp;
+  for (auto it = pending_.begin(); it != pending_.end();) {
+    const int64_t since =
+        up ? it->second.submitted_ms : std::max(it->second.submitted_ms, away_since_ms_);
+    if (now - since < (up ? options_.reply_timeout_ms : options_.away_timeout_ms)) break;
+    ++counters_.timeouts;
+    const EdgeRequest& request = it->second.request;
+    if (up && request.has_join()) {
+      abandoned_[it->first] = {request.session_id(), request.join().room_id(), true};
+    } else if (up && request.has_leave()) {
+      abandoned_[it->first] = {request.session_id(), request.leave().room_id(), false};
+    }
+    Fail(it->second, it->first, batch);
+    pending_bytes_ -= it->second.bytes;
+    it = pending_.erase(it);
+  }
+}
+
+void LinkClient::Fail(const Pending& pending, uint64_t id, LinkBatch& batch) {
+  ReplyItem item;
+  item.thread = pending.thread;
+  item.token = pending.token;
+  item.reply.set_request_id(id);
+  item.reply.mutable_error()->set_code("UNAVAILABLE");
+  item.reply.mutable_error()->set_message("The rooms service does not answer");
+  batch.items.emplace_back(std::move(item));
+}
+
+bool LinkClient::connected() const {
+  const absl::MutexLock lock(&mutex_);
+  return state_ == State::kUp;
+}
+
+LinkCounters LinkClient::counters() const {
+  const absl::MutexLock lock(&mutex_);
+  return counters_;
+}
+
+}  // namespace covet::edge

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "edge/rooms/link_client.h"
+#include "edge/rooms/room_gateway.h"
+#include "edge/rooms/room_hub.h"
+
+namespace covet::edge {
+
+struct ThreadRoomsCounters {
+  int64_t resets = 0;
+  int64_t replays = 0;
+  int64_t recovered = 0;
+  int64_t not_recovered = 0;
+};
+
+// RoomGateway of one edge thread: its hubs and its sessions, above the edge's one link.
+class ThreadRooms final : public RoomGateway {
+ public:
+  // `link` outlives this. A page of a replay holds about `page_bytes`: a quarter of a connection's
+  // queue at most, so that a page always fits into one that has drained.
+  ThreadRooms(uint32_t thread, const Clock& clock, LinkClient& link, int32_t page_bytes = 256 << 10)
+      : thread_(thread), clock_(clock), link_(link), page_bytes_(page_bytes) {}
+
+  void OpenSession(const common::v1::Identity& identity, RoomSubscriber* subscriber) override;
+  void RenewSession(const common::v1::Identity& identity) override;
+  void CloseSession(const std::string& session_id, bool moving) override;
+  void Join(const std::string& session_id, JoinParams params,
+            std::function<void(JoinResult)> done) override;
+  void Leave(const std::string& session_id, const std::string& room_id,
+             const std::string& correlation_id, std::function<void(RoomError)> done) override;
+  void Publish(const std::string& session_id, PublishParams params,
+               std::function<void(PublishResult)> done) override;
+  bool UnsubscribeMetrics(const std::string& session_id,
+                          const std::string& subscription_id) override;
+  void AckNotification(const std::string& session_id, const std::string& notification_id,
+                       bool explicit_ack) override;
+  void OnDrained(const std::string& session_id) override;
+
+  // What came down the link. On this thread, in the link's order.
+  void OnBatch(const LinkBatch& batch);
+  // Every second or so: tries again what failed while the owner was away.
+  void Tick();
+
+  size_t hub_count() const { return hubs_.size(); }
+  const ThreadRoomsCounters& counters() const { return counters_; }
+
+ private:
+  struct SessionEntry {
+    RoomSubscriber* subscriber = nullptr;
+    std::vector<std::string> rooms;
+  };
+  struct JoinCall {
+    std::string session_id;
+    JoinParams params;
+    std::function<void(JoinResult)> done;
+  };
+  struct LeaveCall {
+    std::string session_id;
+    std::string room_id;
+    std::function<void(RoomError)> done;
+  };
+  struct PublishCall {
+    std::string session_id;
+    std::function<void(PublishResult)> done;
+  };
+  struct ReadCall {
+    std::string room_id;
+    uint64_t reader;
+    uint64_t generation;
+  };
+  using Call = std::variant<JoinCall, LeaveCall, PublishCall, ReadCall>;
+
+  void Submit(rooms::v1::EdgeRequest request, Call call);
+  void OnReply(const ReplyItem& item);
+  void FinishJoin(JoinCall& call, const ReplyItem& item);
+  void FinishRead(const ReadCall& call, const ReplyItem& item);
+  RoomHub& HubFor(const rooms::v1::Room& room);
+  RoomHub* FindHub(const std::string& room_id);
+  // Ends one membership and tells its session why.
+  void End(RoomHub& hub, const std::string& session_id, const std::string& room_id,
+           const std::string& reason, bool tell_owner);
+  // Ends all memberships of a room on this thread.
+  void EndAll(const std::string& room_id, const std::string& reason, bool tell_owner);
+  bool IsJoining(const std::string& session_id, const std::string& room_id) const;
+  void RemoveFromHub(const std::string& session_id, const std::string& room_id);
+  void OnNotification(const NotificationItem& item);
+  void Read(const std::string& room_id, const std::string& epoch, int64_t after, uint64_t reader,
+            uint64_t generation);
+
+  const uint32_t thread_;
+  const Clock& clock_;
+  LinkClient& link_;
+  const int32_t page_bytes_;
+  uint64_t next_token_ = 1;
+  StreamTag next_tag_ = 1;
+  absl::flat_hash_map<uint64_t, Call> calls_;
+  absl::flat_hash_map<std::string, SessionEntry> sessions_;
+  absl::flat_hash_map<std::string, std::unique_ptr<RoomHub>> hubs_;
+  ThreadRoomsCounters counters_;
+};
+
+}  // namespace covet::edge

@@ -1,0 +1,211 @@
+#include "services/rooms/domain/inboxes.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace covet::rooms {
+namespace {
+
+constexpr char kKeyPrefix[] = "inbox/";
+constexpr int32_t kScanLimit = 1'000'000;
+constexpr int32_t kReadLimit = 1'000'000;
+constexpr int64_t kEmptyForMs = 60'000;
+constexpr int64_t kTrimAfterRecords = 1'000;
+
+}  // namespace
+
+Inboxes::Inboxes(const Clock& clock, Executor& executor, eventlog::EventLog& log,
+                 int32_t max_pending)
+    : clock_(clock), executor_(executor), log_(log), max_pending_(max_pending) {}
+
+void Inboxes::Start(std::function<void(absl::Status)> done) {
+  log_.Scan(kKeyPrefix, kKeyPrefix, kScanLimit, [this, done = std::move(done)](auto pairs) {
+    executor_.Post([this, done, pairs = std::move(pairs)] {
+      if (!pairs.ok()) return done(pairs.status());
+      std::vector<std::string> users;
+      for (const auto& [key, value] : *pairs) users.push_back(key.substr(sizeof kKeyPrefix - 1));
+      Load(std::move(users), 0, done);
+    });
+  });
+}
+
+void Inboxes::Load(std::vector<std::string> users, size_t index,
+                   std::function<void(absl::Status)> done) {
+  if (index == users.size()) return done(absl::OkStatus());
+  const std::string log_id = LogId(users[index]);
+  log_.Read(log_id, 0, kReadLimit, INT64_MAX,
+            [this, users = std::move(users), index, done = std::move(done)](auto result) {
+              executor_.Post([this, users, index, done, result = std::move(result)] {
+                if (!result.ok() && !absl::IsNotFound(result.status()))
+                  return done(result.status());
+                if (result.ok()) Replay(users[index], *result);
+                Load(users, index + 1, done);
+              });
+            });
+}
+
+void Inboxes::Replay(const std::string& user_id, const eventlog::ReadResult& result) {
+  Inbox& inbox = inboxes_[user_id];
+  inbox.phase = Inbox::Phase::kReady;
+  inbox.epoch = result.state.epoch;
+  inbox.next = result.state.last_offset + 1;
+  inbox.empty_since_ms = clock_.WallMillis();
+  v1::StoredInboxRecord record;
+  for (const eventlog::Record& stored : result.records) {
+    if (!record.ParseFromString(stored.data)) continue;
+    if (record.has_notification()) {
+      inbox.pending.push_back({stored.offset, std::move(*record.mutable_notification())});
+    } else {
+      std::erase_if(inbox.pending, [&](const Pending& pending) {
+        return pending.offset == record.acknowledged_offset();
+      });
+    }
+  }
+  pending_count_ += inbox.pending.size();
+}
+
+void Inboxes::Add(const std::string& user_id, v1::StoredNotification notification,
+                  std::function<void(absl::Status)> done) {
+  const auto [it, inserted] = inboxes_.try_emplace(user_id);
+  if (inserted) Open(user_id);
+  if (it->second.phase == Inbox::Phase::kOpening) {
+    it->second.waiting.push_back([this, user_id, notification = std::move(notification),
+                                  done = std::move(done)](const absl::Status& status) {
+      if (!status.ok()) return done(status);
+      Add(user_id, notification, done);
+    });
+    return;
+  }
+  Inbox& inbox = it->second;
+  const int64_t offset = inbox.next;
+  v1::StoredInboxRecord record;
+  *record.mutable_notification() = notification;
+  Append(user_id, inbox, record,
+         [this, user_id, offset, notification = std::move(notification),
+          done = std::move(done)](const absl::Status& status) {
+           if (!status.ok()) return done(status);
+           Inbox& ready = inboxes_[user_id];
+           ready.pending.push_back({offset, notification});
+           ++pending_count_;
+           while (static_cast<int32_t>(ready.pending.size()) > max_pending_) {
+             DropOldest(user_id, ready);
+           }
+           done(absl::OkStatus());
+         });
+}
+
+void Inboxes::Open(const std::string& user_id) {
+  log_.Put(Key(user_id), "", [](const absl::Status&) {});
+  log_.Create(LogId(user_id), [this, user_id](absl::StatusOr<eventlog::LogState> state) {
+    executor_.Post([this, user_id, state = std::move(state)] {
+      Inbox& inbox = inboxes_[user_id];
+      auto waiting = std::exchange(inbox.waiting, {});
+      if (state.ok()) {
+        inbox.phase = Inbox::Phase::kReady;
+        inbox.epoch = state->epoch;
+        inbox.next = state->last_offset + 1;
+        inbox.empty_since_ms = clock_.WallMillis();
+      } else {
+        inboxes_.erase(user_id);
+      }
+      for (auto& waiter : waiting) waiter(state.status());
+    });
+  });
+}
+
+void Inboxes::Append(const std::string& user_id, Inbox& inbox, const v1::StoredInboxRecord& record,
+                     std::function<void(absl::Status)> done) {
+  eventlog::Batch batch;
+  batch.log_id = LogId(user_id);
+  batch.epoch = inbox.epoch;
+  batch.first_offset = inbox.next++;
+  batch.time_ms = clock_.WallMillis();
+  batch.records.push_back(std::make_shared<const std::string>(record.SerializeAsString()));
+  ++inbox.appends_in_flight;
+  log_.Append(std::move(batch), [this, user_id, done = std::move(done)](absl::Status status) {
+    executor_.Post([this, user_id, done, status = std::move(status)] {
+      Inbox& appended = inboxes_[user_id];
+      --appended.appends_in_flight;
+      if (!status.ok()) --appended.next;
+      done(status);
+    });
+  });
+}
+
+bool Inboxes::Acknowledge(const std::string& user_id, std::string_view notification_id) {
+  const auto it = inboxes_.find(user_id);
+  if (it == inboxes_.end()) return false;
+  auto& pending = it->second.pending;
+  const auto found = std::find_if(pending.begin(), pending.end(), [&](const Pending& waiting) {
+    return waiting.notification.notification_id() == notification_id;
+  });
+  if (found == pending.end()) return false;
+  v1::StoredInboxRecord record;
+  record.set_acknowledged_offset(found->offset);
+  pending.erase(found);
+  --pending_count_;
+  if (pending.empty()) it->second.empty_since_ms = clock_.WallMillis();
+  // Should the process end before this commits, the notification comes once more: at least once.
+  Append(user_id, it->second, record, [](const absl::Status&) {});
+  return true;
+}
+
+void Inboxes::DropOldest(const std::string& user_id, Inbox& inbox) {
+  const std::string id = inbox.pending.front().notification.notification_id();
+  Acknowledge(user_id, id);
+}
+
+std::vector<const v1::StoredNotification*> Inboxes::PendingOf(const std::string& user_id) const {
+  std::vector<const v1::StoredNotification*> result;
+  const auto it = inboxes_.find(user_id);
+  if (it == inboxes_.end()) return result;
+  const int64_t now = clock_.WallMillis();
+  for (const Pending& pending : it->second.pending) {
+    if (pending.notification.expires_ms() > now) result.push_back(&pending.notification);
+  }
+  return result;
+}
+
+v1::LinkNotification Inboxes::ToLink(const v1::StoredNotification& stored) {
+  v1::LinkNotification notification;
+  notification.set_notification_id(stored.notification_id());
+  *notification.mutable_content() = stored.content();
+  notification.set_time_ms(stored.time_ms());
+  notification.set_expires_ms(stored.expires_ms());
+  notification.set_priority(stored.priority());
+  notification.set_correlation_id(stored.correlation_id());
+  notification.set_acknowledge(true);
+  return notification;
+}
+
+void Inboxes::Tick() {
+  const int64_t now = clock_.WallMillis();
+  std::vector<std::string> emptied;
+  for (auto& [user_id, inbox] : inboxes_) {
+    if (inbox.phase != Inbox::Phase::kReady) continue;
+    const size_t before = inbox.pending.size();
+    std::erase_if(inbox.pending,
+                  [&](const Pending& pending) { return pending.notification.expires_ms() <= now; });
+    if (inbox.pending.size() != before) {
+      pending_count_ -= before - inbox.pending.size();
+      if (inbox.pending.empty()) inbox.empty_since_ms = now;
+    }
+    if (inbox.pending.empty() && inbox.appends_in_flight == 0 &&
+        now - inbox.empty_since_ms >= kEmptyForMs) {
+      emptied.push_back(user_id);
+    } else if (!inbox.pending.empty() &&
+               inbox.pending.front().offset - inbox.trimmed > kTrimAfterRecords) {
+      inbox.trimmed = inbox.pending.front().offset - 1;
+      const eventlog::Retention keep{0, inbox.next - inbox.pending.front().offset, 0};
+      log_.Trim(LogId(user_id), keep, now, [](const absl::StatusOr<eventlog::LogState>&) {});
+    }
+  }
+  for (const std::string& user_id : emptied) {
+    inboxes_.erase(user_id);
+    log_.Delete(LogId(user_id), [](const absl::Status&) {});
+    log_.Erase(Key(user_id), [](const absl::Status&) {});
+  }
+}
+
+}  // namespace covet::rooms

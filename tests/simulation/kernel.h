@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/executor.h"
+#include "common/base/id_generator.h"
+
+namespace covet::sim {
+
+// Virtual time and everything that happens in it: one queue of closures, by time, then by age. A
+// run is a function of its seed.
+class Kernel final : public Clock {
+ public:
+  explicit Kernel(uint64_t seed) : random_(seed) {}
+
+  int64_t WallMillis() const override { return kEpochMs + now_us_ / 1000; }
+  int64_t SteadyMicros() const override { return now_us_; }
+
+  void At(int64_t time_us, std::function<void()> closure) {
+    queue_.push({time_us < now_us_ ? now_us_ : time_us, next_++, std::move(closure)});
+  }
+  void After(int64_t delay_us, std::function<void()> closure) {
+    At(now_us_ + delay_us, std::move(closure));
+  }
+
+  // Runs what happens until `time_us`.
+  void RunUntil(int64_t time_us) {
+    while (!queue_.empty() && queue_.top().time_us <= time_us) {
+      // The closure is moved out before it runs: it may push more.
+      Event event = std::move(const_cast<Event&>(queue_.top()));
+      queue_.pop();
+      now_us_ = event.time_us;
+      event.closure();
+    }
+    now_us_ = time_us;
+  }
+
+  // Uniform in [low, high].
+  int64_t Random(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random_.Random64() % static_cast<uint64_t>(high - low + 1));
+  }
+  bool Chance(int percent) { return Random(0, 99) < percent; }
+  IdGenerator& ids() { return random_; }
+
+ private:
+  static constexpr int64_t kEpochMs = 1'760'000'000'000;
+
+  struct Event {
+    int64_t time_us;
+    uint64_t age;
+    std::function<void()> closure;
+    bool operator<(const Event& other) const {
+      return time_us != other.time_us ? time_us > other.time_us : age > other.age;
+    }
+  };
+  std::priority_queue<Event> queue_;
+  int64_t now_us_ = 0;
+  uint64_t next_ = 0;
+  SeededIds random_;
+};
+
+// A thread: closures in order, each some microseconds after it was posted. What is left when it
+// ends never runs.
+class Thread final : public Executor {
+ public:
+  Thread(Kernel& kernel, int64_t max_delay_us) : kernel_(kernel), max_delay_us_(max_delay_us) {}
+
+  void Post(std::function<void()> closure) override {
+    last_us_ = std::max(last_us_, kernel_.SteadyMicros() + kernel_.Random(0, max_delay_us_));
+    kernel_.At(last_us_, [alive = std::weak_ptr<bool>(alive_), closure = std::move(closure)] {
+      if (!alive.expired()) closure();
+    });
+  }
+
+ private:
+  Kernel& kernel_;
+  const int64_t max_delay_us_;
+  int64_t last_us_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace covet::sim
