@@ -12,13 +12,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
+#include "common/limits/address.h"
 #include "edge/transport/asio_types.h"
 #include "edge/transport/counters.h"
 #include "edge/transport/edge_thread.h"
 #include "edge/transport/http.h"
 #include "edge/transport/options.h"
 #include "edge/transport/outbox.h"
-#include "edge/transport/trusted_proxies.h"
 
 namespace covet::edge {
 
@@ -63,7 +63,7 @@ class EdgeLoop final : public EdgeThread {
   // What all threads share; outlives the loops. The handlers are thread-safe.
   struct Shared {
     TransportOptions options;
-    TrustedProxies trusted_proxies;
+    limits::NetworkList trusted_proxies;
     UpgradeHandler* upgrade = nullptr;
     HttpHandler* http = nullptr;
     const Clock* clock = nullptr;

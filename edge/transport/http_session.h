@@ -8,10 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "common/limits/address.h"
 #include "edge/transport/edge_loop.h"
 #include "edge/transport/http.h"
 #include "edge/transport/http_response.h"
@@ -86,6 +89,7 @@ template <typename Lower>
 void HttpSession<Lower>::OnSweep(int64_t now_ms) {
   if (now_ms < deadline_ms_) return;
   if (state_ != State::kReading || timed_out_) {
+    if (state_ == State::kHandshake) loop().mutable_counters().handshake_failures.Add();
     lower_.Close();
     return;
   }
@@ -105,7 +109,8 @@ bool HttpSession<Lower>::Drain(std::string_view /*reason*/) {
 template <typename Lower>
 void HttpSession<Lower>::OnHandshake(const ErrorCode& error) {
   if (error) {
-    loop().mutable_counters().handshake_failures.Add();
+    // One that was closed for its time has been counted.
+    if (error != net::error::operation_aborted) loop().mutable_counters().handshake_failures.Add();
     return;
   }
   state_ = State::kReading;
@@ -207,14 +212,18 @@ HttpRequest HttpSession<Lower>::View(const Request& request) {
   const auto view = [](boost::beast::string_view text) {
     return std::string_view(text.data(), text.size());
   };
-  remote_address_ =
-      loop().shared().trusted_proxies.ClientAddress(peer_, view(request["X-Forwarded-For"]));
   HttpRequest result;
-  result.method = view(request.method_string());
-  result.target = view(request.target());
+  std::vector<std::string_view> forwarded;
   for (const auto& field : request) {
     result.headers.emplace_back(view(field.name_string()), view(field.value()));
+    if (boost::beast::iequals(field.name_string(), "X-Forwarded-For"))
+      forwarded.push_back(view(field.value()));
   }
+  const limits::NetworkList& trusted = loop().shared().trusted_proxies;
+  const std::optional<limits::IpAddress> peer = limits::IpAddress::Parse(peer_);
+  remote_address_ = peer ? limits::ResolveClient(*peer, forwarded, trusted).ToString() : peer_;
+  result.method = view(request.method_string());
+  result.target = view(request.target());
   result.remote_address = remote_address_;
   result.thread_index = loop().index();
   result.tls = Lower::kTls;

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "edge/transport/proxy_protocol.h"
+#include "common/limits/proxy_protocol.h"
 #include "edge/transport/session.h"
 
 namespace covet::edge {
@@ -55,25 +55,24 @@ class ProxySession final : public LoopMember, public std::enable_shared_from_thi
   }
 
   void Read() {
-    std::array<char, kMaxProxyHeader> peeked;
+    std::array<char, limits::kMaxProxyHeaderBytes> peeked;
     const ssize_t size =
         ::recv(socket_.native_handle(), peeked.data(), peeked.size(), MSG_PEEK | MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Wait();
     if (size <= 0) return Fail();
     const size_t before = header_.size();
     header_.append(peeked.data(), static_cast<size_t>(size));
-    const ProxyHeader parsed = ParseProxyHeader(header_);
-    if (parsed.state == ProxyHeader::State::kMalformed || header_.size() > 2 * kMaxProxyHeader)
-      return Fail();
-    const bool complete = parsed.state == ProxyHeader::State::kComplete;
+    const limits::ProxyHeader parsed = limits::ParseProxyHeader(header_);
+    if (parsed.state == limits::ProxyParse::kInvalid) return Fail();
+    const bool complete = parsed.state == limits::ProxyParse::kDone;
     // An incomplete header owns all that came; leaving it would wake us at once, for nothing.
-    const size_t take = complete ? parsed.size - before : static_cast<size_t>(size);
+    const size_t take = complete ? parsed.consumed - before : static_cast<size_t>(size);
     if (::recv(socket_.native_handle(), peeked.data(), take, MSG_DONTWAIT) !=
         static_cast<ssize_t>(take)) {
       return Fail();
     }
     if (!complete) return Wait();
-    next_(std::move(socket_), parsed.address.empty() ? std::move(peer_) : parsed.address);
+    next_(std::move(socket_), parsed.source ? parsed.source->ToString() : std::move(peer_));
   }
 
   TcpSocket socket_;

@@ -23,7 +23,8 @@ class Server final : public TransportServer {
       TransportOptions options, const TransportHandlers& handlers) {
     if (options.threads == 0)
       return absl::InvalidArgumentError("a transport needs at least one thread");
-    absl::StatusOr<TrustedProxies> proxies = TrustedProxies::Parse(options.trusted_proxies);
+    absl::StatusOr<limits::NetworkList> proxies =
+        limits::NetworkList::Parse(options.trusted_proxies);
     if (!proxies.ok()) return proxies.status();
     std::unique_ptr<net::ssl::context> tls;
     if (!options.tls_certificate_chain_file.empty() || !options.tls_private_key_file.empty()) {
@@ -38,7 +39,7 @@ class Server final : public TransportServer {
     return server;
   }
 
-  Server(TransportOptions options, const TransportHandlers& handlers, TrustedProxies proxies,
+  Server(TransportOptions options, const TransportHandlers& handlers, limits::NetworkList proxies,
          std::unique_ptr<net::ssl::context> tls)
       : tls_(std::move(tls)) {
     shared_.options = std::move(options);

@@ -32,7 +32,10 @@ class TestServer::Handler final : public ConnectionHandler {
   void OnPong(std::string_view payload) override {
     server_->AddEvent("pong " + std::string(payload));
   }
-  void OnDrained() override { server_->AddEvent("drained"); }
+  void OnDrained() override {
+    if (server_->on_drained) server_->on_drained(*connection_);
+    server_->AddEvent("drained");
+  }
   void OnClosed(uint16_t code) override {
     {
       absl::MutexLock lock(&server_->mutex_);

@@ -30,6 +30,8 @@ class TestServer final : public UpgradeHandler, public HttpHandler {
   std::function<void(Connection&, std::string_view message, bool text)> on_message;
   // Called when a connection has been made.
   std::function<void(Connection&)> on_open;
+  // Called with each OnDrained.
+  std::function<void(Connection&)> on_drained;
   // Decides instead of accepting all.
   std::function<UpgradeDecision(const HttpRequest&)> on_upgrade;
 
