@@ -41,8 +41,8 @@ struct ReadResult {
 
 struct Batch {
   std::string log_id;
-  std::string
-      epoch;  // Fences an owner that missed a recreation: FAILED_PRECONDITION if it differs.
+  // Fences an owner that missed a recreation: FAILED_PRECONDITION if it differs.
+  std::string epoch;
   int64_t first_offset = 0;  // last_offset + 1, given by the log's one owner: ABORTED if it is not.
   int64_t time_ms = 0;  // Wall clock of the append, milliseconds; never below the batch before it.
   // Shared with the caller's caches; never changed after the call.
@@ -59,7 +59,9 @@ struct Batch {
 // destructor commits what was accepted and runs every callback.
 //
 // The bound: writes wait in a queue of at most `queue_bytes` (the implementation's option); beyond
-// it a write gets RESOURCE_EXHAUSTED at once, in order, having changed nothing.
+// it a write gets RESOURCE_EXHAUSTED at once, in order, having changed nothing. Waiting reads are
+// bounded likewise. An empty id, key or batch is INVALID_ARGUMENT; a call from a callback that runs
+// in the destructor may get UNAVAILABLE.
 class EventLog {
  public:
   using StatusCallback = std::function<void(absl::Status)>;

@@ -46,6 +46,11 @@ class EventLogConformance : public testing::TestWithParam<ConformanceCase> {
   std::string Fill(const std::string& log_id, const std::vector<std::string>& records,
                    int64_t time_ms = 1000, int64_t step_ms = 1);
 
+  static std::vector<std::string> Texts(const absl::StatusOr<ReadResult>& result);
+  static std::vector<int64_t> Offsets(const absl::StatusOr<ReadResult>& result);
+  // "1", "2" …, each filled up to `size` bytes.
+  static std::vector<std::string> Numbered(int count, size_t size = 0);
+
   std::unique_ptr<EventLogHarness> harness_;
   std::unique_ptr<EventLog> log_;
 };

@@ -151,9 +151,7 @@ class SqliteEventLog final : public EventLog {
     report.queued_bytes = writes_.cost() - cost;
     report.wal_bytes = writer_->wal_bytes();
     options_.observer->OnCommit(report);
-    if (writer_->wal_bytes() >= options_.max_wal_bytes && CheckpointIsDue()) {
-      Checkpoint(/*forced=*/true);
-    }
+    BoundWal();
   }
 
   // One bounded step of what can wait; false if nothing is left to do.
@@ -161,10 +159,17 @@ class SqliteEventLog final : public EventLog {
     if (writer_->has_deleted_logs()) {
       MustSucceed(writer_->RemoveDeletedBatches());
       MustSucceed(writer_->Commit());
+      BoundWal();
       return true;
     }
     if (CheckpointIsDue()) Checkpoint(/*forced=*/false);
     return false;
+  }
+
+  void BoundWal() {
+    if (writer_->wal_bytes() >= options_.max_wal_bytes && CheckpointIsDue()) {
+      Checkpoint(/*forced=*/true);
+    }
   }
 
   // Counts what is new only, so that a long reader in the way does not cost each commit a wait.

@@ -244,5 +244,30 @@ TEST_F(SqliteQueueTest, BatchesOfDeletedLogsAreRemovedAcrossRestarts) {
   EXPECT_EQ(QueryInt("SELECT count(*) FROM deleted_logs"), 0);
 }
 
+TEST_F(SqliteQueueTest, RemovingADeletedLogBoundsTheWal) {
+  SqliteOptions options;
+  options.idle_checkpoint_bytes = 64 << 10;
+  options.max_wal_bytes = 128 << 10;
+  Open(options);
+  const std::string epoch = blocking().Create("a")->epoch;
+  for (int64_t offset = 1; offset <= 4000; ++offset) {
+    log_->Append(OneRecord(epoch, offset, 2000),
+                 [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+  }
+  ASSERT_TRUE(blocking().Put("k", "v").ok());
+  const size_t before = recorder_.checkpoints().size();
+  ASSERT_TRUE(blocking().Delete("a").ok());
+  for (int i = 0; i < 100 && QueryInt("SELECT count(*) FROM deleted_logs") != 0; ++i) {
+    ASSERT_TRUE(blocking().Put("k", "v").ok());
+  }
+  EXPECT_EQ(QueryInt("SELECT count(*) FROM batches"), 0);
+  const auto checkpoints = recorder_.checkpoints();
+  ASSERT_GT(checkpoints.size(), before + 1);
+  // The bound and what one step adds to it, not the whole log's pages.
+  for (size_t i = before + 1; i < checkpoints.size(); ++i) {
+    EXPECT_LT(checkpoints[i].wal_bytes, (128 << 10) + (2 << 20));
+  }
+}
+
 }  // namespace
 }  // namespace covet::eventlog
