@@ -44,15 +44,17 @@ unit_tests() {
 
 # e2e_tests PRESET [PYTEST OPTION…]: over the real processes.
 e2e_tests() {
-  local preset=$1
+  local preset=$1 patience=20
   shift
+  # Sanitizers slow everything down.
+  [ "$preset" = dev ] || patience=60
   if ! has_target "$preset" covetd; then
     say "end to end: no covetd in this tree yet"
     return
   fi
   ensure_python
   say "end to end ($preset)"
-  COVETD="$ROOT/$(program "$preset" covetd)" \
+  COVETD="$ROOT/$(program "$preset" covetd)" COVET_TEST_TIMEOUT="$patience" \
     "$PYTHON" -m pytest tests -q -rs --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null
 }
 
