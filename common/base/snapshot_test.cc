@@ -29,7 +29,6 @@ TEST(SnapshotTest, ConcurrentReadersNeverSeeAValueGoBack) {
   Snapshot<int> snapshot(std::make_shared<int>(0));
   std::atomic<bool> went_back{false};
   std::vector<std::thread> threads;
-  threads.reserve(3);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       Snapshot<int>::Reader reader(snapshot);

@@ -31,32 +31,44 @@ LinkClient::LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids
       message_ids_(ids),
       encoder_(&message_ids_, &clock) {}
 
+LinkClient::Locked::Locked(LinkClient* client) : client_(client) { client_->mutex_.Lock(); }
+
+LinkClient::Locked::~Locked() {
+  WireCalls calls = std::exchange(client_->calls_, {});
+  if (calls.connect) ++client_->stream_;
+  const uint64_t stream = client_->stream_;
+  client_->mutex_.Unlock();
+  if (calls.connect) client_->wire_.Connect(stream);
+  if (calls.write.has_value()) client_->wire_.Write(stream, *std::move(calls.write));
+  if (calls.cancel) client_->wire_.Cancel(stream);
+}
+
 void LinkClient::Start() {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   away_since_ms_ = clock_.SteadyMillis();
   state_ = State::kConnecting;
-  wire_.Connect();
+  calls_.connect = true;
 }
 
 void LinkClient::Stop() {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   const bool open = state_ == State::kConnecting || state_ == State::kUp;
   state_ = State::kStopped;
-  if (open) wire_.Cancel();
+  calls_.cancel = open;
 }
 
 void LinkClient::Tick() {
   auto batch = std::make_shared<LinkBatch>();
   {
-    const absl::MutexLock lock(&mutex_);
+    const Locked lock(this);
     const int64_t now = clock_.SteadyMillis();
     if (state_ == State::kIdle && now >= next_connect_ms_) {
       state_ = State::kConnecting;
       last_frame_ms_ = now;
-      wire_.Connect();
+      calls_.connect = true;
     } else if (state_ == State::kUp) {
       // A stream whose other end has gone silent is as good as broken.
-      if (now - last_frame_ms_ >= options_.silence_ms) wire_.Cancel();
+      if (now - last_frame_ms_ >= options_.silence_ms) calls_.cancel = true;
       if (now - last_beat_ms_ >= options_.beat_interval_ms) TryWrite();
     }
     FailTimedOut(*batch);
@@ -65,7 +77,7 @@ void LinkClient::Tick() {
 }
 
 void LinkClient::OpenSession(const common::v1::Identity& identity, int64_t connected_ms) {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   KnownSession& session = sessions_[identity.session_id()];
   session.identity = std::make_shared<const common::v1::Identity>(identity);
   if (session.connected_ms == 0) session.connected_ms = connected_ms;
@@ -76,7 +88,7 @@ void LinkClient::OpenSession(const common::v1::Identity& identity, int64_t conne
 }
 
 void LinkClient::CloseSession(const std::string& session_id, bool moving) {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   const auto it = sessions_.find(session_id);
   if (it == sessions_.end()) return;
   for (const auto& [room_id, metrics] : it->second.rooms) ReleaseRoom(room_id);
@@ -88,7 +100,7 @@ void LinkClient::CloseSession(const std::string& session_id, bool moving) {
 }
 
 void LinkClient::Forget(const std::string& session_id, const std::string& room_id) {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   if (!RemoveMembership(session_id, room_id)) return;
   EdgeRequest request;
   request.set_session_id(session_id);
@@ -105,7 +117,7 @@ void LinkClient::Notify(EdgeRequest request) {
 
 void LinkClient::Submit(uint32_t thread, uint64_t token, EdgeRequest request) {
   auto batch = std::make_shared<LinkBatch>();
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   const uint64_t id = next_request_++;
   request.set_request_id(id);
   if (request.has_publish()) {
@@ -131,8 +143,11 @@ void LinkClient::Submit(uint32_t thread, uint64_t token, EdgeRequest request) {
 }
 
 void LinkClient::OnUp() {
-  const absl::MutexLock lock(&mutex_);
-  if (state_ == State::kStopped) return wire_.Cancel();
+  const Locked lock(this);
+  if (state_ == State::kStopped) {
+    calls_.cancel = true;
+    return;
+  }
   state_ = State::kUp;
   ++counters_.connects;
   last_frame_ms_ = clock_.SteadyMillis();
@@ -147,13 +162,13 @@ void LinkClient::OnUp() {
 }
 
 void LinkClient::OnWritten() {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   writing_ = false;
   TryWrite();
 }
 
 void LinkClient::OnDown() {
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   writing_ = false;
   notices_.clear();
   if (state_ == State::kStopped) return;
@@ -169,7 +184,7 @@ void LinkClient::OnDown() {
 
 void LinkClient::ReturnCredit() {
   if (consumed_->load(std::memory_order_relaxed) < options_.credit_bytes / 8) return;
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   TryWrite();
 }
 
@@ -230,7 +245,7 @@ void LinkClient::TryWrite() {
   frame.set_beat(beat);
   if (beat) last_beat_ms_ = now;
   writing_ = true;
-  wire_.Write(std::move(frame));
+  calls_.write = std::move(frame);
 }
 
 void LinkClient::OnFrame(OwnerFrame frame) {
@@ -240,7 +255,7 @@ void LinkClient::OnFrame(OwnerFrame frame) {
   batch->items.reserve(frame.items_size());
   for (OwnerItem& item : *frame.mutable_items()) decoder.Decode(item, *batch);
   if (batch->credit_bytes > 0) batch->consumed = consumed_;
-  const absl::MutexLock lock(&mutex_);
+  const Locked lock(this);
   last_frame_ms_ = clock_.SteadyMillis();
   ++counters_.frames_in;
   counters_.items_in += frame.items_size();

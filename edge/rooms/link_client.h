@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,17 +25,17 @@ namespace covet::edge {
 // A reply nobody waits for any more.
 inline constexpr uint32_t kNoThread = UINT32_MAX;
 
-// The wire under a link: one stream at a time. Calls may come from any thread, never two at once,
-// and with the LinkClient's lock held, so none may call back from inside.
+// The wire under a link: one stream at a time, each known by its number. No call is made with a
+// lock held; a call for a stream that is over does nothing. Thread-safe.
 class LinkWire {
  public:
   virtual ~LinkWire() = default;
-  // Opens a stream; ends as LinkClient::OnUp or OnDown, later.
-  virtual void Connect() = 0;
-  // At most one at a time; ends as OnWritten or OnDown, later. `frame` is the wire's to keep.
-  virtual void Write(rooms::v1::EdgeFrame frame) = 0;
+  // Opens a stream. Ends as LinkClient::OnUp and, later or instead, OnDown.
+  virtual void Connect(uint64_t stream) = 0;
+  // At most one at a time. Ends as OnWritten, or with the stream.
+  virtual void Write(uint64_t stream, rooms::v1::EdgeFrame frame) = 0;
   // Ends the stream, which answers with OnDown.
-  virtual void Cancel() = 0;
+  virtual void Cancel(uint64_t stream) = 0;
 };
 
 // Hands what came down the link to every thread of the edge, in order. Called under the
@@ -96,7 +97,7 @@ class LinkClient {
   // one reply comes, UNAVAILABLE if the owner does not answer in time.
   void Submit(uint32_t thread, uint64_t token, rooms::v1::EdgeRequest request);
 
-  // From the wire.
+  // From the wire, never two at once; OnDown is a stream's last.
   void OnUp();
   void OnFrame(rooms::v1::OwnerFrame frame);
   void OnWritten();
@@ -112,6 +113,23 @@ class LinkClient {
 
  private:
   enum class State : uint8_t { kIdle, kConnecting, kUp, kStopped };
+
+  // Holds the lock, and calls the wire once it has let go of it: gRPC may answer from inside a
+  // call.
+  class ABSL_SCOPED_LOCKABLE Locked {
+   public:
+    explicit Locked(LinkClient* client) ABSL_EXCLUSIVE_LOCK_FUNCTION(client->mutex_);
+    ~Locked() ABSL_UNLOCK_FUNCTION();
+
+   private:
+    LinkClient* const client_;
+  };
+  // What Locked is to do with the wire.
+  struct WireCalls {
+    bool connect = false;
+    bool cancel = false;
+    std::optional<rooms::v1::EdgeFrame> write;
+  };
 
   struct Pending {
     uint32_t thread;
@@ -160,6 +178,8 @@ class LinkClient {
   const std::shared_ptr<std::atomic<int64_t>> consumed_ = std::make_shared<std::atomic<int64_t>>(0);
 
   mutable absl::Mutex mutex_;
+  WireCalls calls_ ABSL_GUARDED_BY(mutex_);
+  uint64_t stream_ ABSL_GUARDED_BY(mutex_) = 0;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool hello_due_ ABSL_GUARDED_BY(mutex_) = false;

@@ -36,6 +36,8 @@ std::string MetadataJson(const rooms::v1::Room& room) {
   std::string created;
   payload::AppendRfc3339Millis(
       &created, room.created_at().seconds() * 1000 + room.created_at().nanos() / 1'000'000);
+  // Whole seconds read as the specification shows them.
+  if (created.ends_with(".000Z")) created.replace(created.size() - 5, 5, "Z");
   payload::AppendStringMember(&json, "created_at", created);
   json.push_back('}');
   return json;

@@ -77,7 +77,7 @@ SimWire::~SimWire() {
   Cut();
 }
 
-void SimWire::Connect() {
+void SimWire::Connect(uint64_t) {
   Kernel& kernel = world_.kernel();
   kernel.After(kernel.Random(100, 5'000), [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
@@ -91,7 +91,7 @@ void SimWire::Connect() {
   });
 }
 
-void SimWire::Write(rooms::v1::EdgeFrame frame) {
+void SimWire::Write(uint64_t, rooms::v1::EdgeFrame frame) {
   Kernel& kernel = world_.kernel();
   const auto stream = stream_;
   if (stream == nullptr) return;  // Cut, and the edge is about to hear of it.

@@ -22,9 +22,9 @@ class SimWire final : public edge::LinkWire {
   ~SimWire() override;
 
   void Bind(edge::LinkClient* client) { client_ = client; }
-  void Connect() override;
-  void Write(rooms::v1::EdgeFrame frame) override;
-  void Cancel() override { Cut(); }
+  void Connect(uint64_t stream) override;
+  void Write(uint64_t stream, rooms::v1::EdgeFrame frame) override;
+  void Cancel(uint64_t) override { Cut(); }
   void Cut();
 
  private:

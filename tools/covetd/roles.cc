@@ -1,13 +1,15 @@
 #include "tools/covetd/roles.h"
 
 #include "services/files/service.h"
+#include "services/rooms/rooms_role.h"
 #include "services/rpc/service.h"
 #include "services/streams/service.h"
 
 namespace covet::covetd {
 
 std::vector<server::RoleEntry> Roles() {
-  return {{"streams", streams::MakeStreamsRole},
+  return {{"rooms", rooms::MakeRoomsRole},
+          {"streams", streams::MakeStreamsRole},
           {"rpc", rpc::MakeRpcRole},
           {"files", files::MakeFilesRole}};
 }

@@ -418,7 +418,7 @@ eventlog::Retention RoomTable::RetentionOf(const Room& room) const {
     }
   }
   const v1::Retention& own = room.definition.retention();
-  if (own.has_max_age()) retention.max_age_ms = Millis(own.max_age());
+  if (Millis(own.max_age()) > 0) retention.max_age_ms = Millis(own.max_age());
   if (own.max_count() > 0) retention.max_count = own.max_count();
   if (own.max_bytes() > 0) retention.max_bytes = own.max_bytes();
   return retention;

@@ -120,6 +120,7 @@ class RoomsCore {
 
   const RoomsCounters& counters() const { return counters_; }
   size_t room_count() const { return table_.rooms().size(); }
+  size_t edge_count() const { return edges_.edges().size(); }
   size_t session_count() const { return edges_.sessions().size(); }
   const std::string& incarnation() const { return incarnation_; }
 

@@ -1,0 +1,60 @@
+#include "services/rooms/rooms_metrics.h"
+
+namespace covet::rooms {
+
+RoomsMetrics::RoomsMetrics(metrics::Registry* registry)
+    : commit_seconds_(registry->AddHistogram(
+          "covet_rooms_commit_seconds", "From taking writes off the queue to the end of the fsync.",
+          metrics::LatencyBuckets())),
+      commits_(registry->AddCounter("covet_rooms_commits_total", "Commits of the event log.")),
+      records_(registry->AddCounter("covet_rooms_records_total", "Records that commits appended.")),
+      refused_writes_(registry->AddCounter("covet_rooms_refused_writes_total",
+                                           "Writes that a full queue turned away.")),
+      wal_bytes_(registry->AddGauge("covet_rooms_wal_bytes", "The write-ahead log's size.")) {
+  const auto counter = [&](const char* name, const char* help, Value value) {
+    registrations_.push_back(registry->AddCallbackCounter(
+        name, help, {},
+        [values = values_, value] { return static_cast<double>((*values)[value]); }));
+  };
+  const auto gauge = [&](const char* name, const char* help, Value value) {
+    registrations_.push_back(registry->AddCallbackGauge(name, help, {}, [values = values_, value] {
+      return static_cast<double>((*values)[value]);
+    }));
+  };
+  counter("covet_rooms_messages_total", "Messages committed.", kPublished);
+  counter("covet_rooms_duplicates_total", "Publishes whose idempotency key was known.",
+          kDuplicates);
+  counter("covet_rooms_joins_total", "Joins by sessions.", kJoins);
+  counter("covet_rooms_link_items_total", "Events for edges.", kLinkItems);
+  counter("covet_rooms_link_dropped_total",
+          "Events dropped for want of credit; edges read them back.", kLinkDropped);
+  counter("covet_rooms_leases_expired_total", "Edges that stopped beating.", kLeasesExpired);
+  counter("covet_rooms_notifications_total", "Notifications sent.", kNotifications);
+  gauge("covet_rooms_rooms", "Rooms that exist.", kRooms);
+  gauge("covet_rooms_sessions", "Live sessions.", kSessions);
+  gauge("covet_rooms_edges", "Edges with a lease.", kEdges);
+}
+
+void RoomsMetrics::Copy(const RoomsCore& core) {
+  const RoomsCounters& counters = core.counters();
+  Values& values = *values_;
+  values[kPublished] = counters.published;
+  values[kDuplicates] = counters.duplicates;
+  values[kJoins] = counters.joins;
+  values[kLinkItems] = counters.link_items;
+  values[kLinkDropped] = counters.link_dropped;
+  values[kLeasesExpired] = counters.leases_expired;
+  values[kNotifications] = counters.notifications;
+  values[kRooms] = static_cast<int64_t>(core.room_count());
+  values[kSessions] = static_cast<int64_t>(core.session_count());
+  values[kEdges] = static_cast<int64_t>(core.edge_count());
+}
+
+void RoomsMetrics::OnCommit(const Commit& commit) {
+  commit_seconds_.Observe(static_cast<double>(commit.duration_us) / 1e6);
+  commits_.Add();
+  records_.Add(static_cast<double>(commit.records));
+  wal_bytes_.Set(static_cast<double>(commit.wal_bytes));
+}
+
+}  // namespace covet::rooms
