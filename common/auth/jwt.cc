@@ -17,7 +17,6 @@ namespace {
 using covet::common::v1::Grant;
 using covet::common::v1::Identity;
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 constexpr size_t kMaxRoleBytes = 128;
 // 9999-12-31T23:59:59Z, the end of RFC 3339 and of google.protobuf.Timestamp.

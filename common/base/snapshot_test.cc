@@ -29,6 +29,7 @@ TEST(SnapshotTest, ConcurrentReadersNeverSeeAValueGoBack) {
   Snapshot<int> snapshot(std::make_shared<int>(0));
   std::atomic<bool> went_back{false};
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       Snapshot<int>::Reader reader(snapshot);

@@ -36,8 +36,8 @@ a whole, sections key by key, and an entry of `roles` as a whole. Names in varia
 name has capitals can only be set in the file or with `--set`.
 
 Unknown keys, values of the wrong type and values out of bounds are refused with file, line and column, all at once.
-So are variables that begin with `COVET_` and name no key, except `COVET_CONFIG`, `COVET_DEV_…`, what Kubernetes sets
-for a service named `covet` or `covet-…` (`COVET_SERVICE_HOST`, `COVET_PORT_8000_TCP`, …), and variables that an `env:`
+So are variables that begin with `COVET_` and name no key, except `COVET_CONFIG`, `COVET_DEV_…`, `COVET_TEST_…`, what
+Kubernetes sets for a service named `covet` or `covet-…` (`COVET_SERVICE_HOST`, `COVET_PORT_8000_TCP`, …), and variables that an `env:`
 of a secret names.
 
 - `covetd --check-config` validates, tells what would run, and ends with status 0, or with 1 and every problem.

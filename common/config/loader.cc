@@ -128,7 +128,10 @@ std::vector<std::pair<std::string, std::string>> ProcessEnvironment() {
 }
 
 bool IsForeignVariable(const std::string& name) {
-  if (name == "COVET_CONFIG" || absl::StartsWith(name, "COVET_DEV_")) return true;
+  if (name == "COVET_CONFIG" || absl::StartsWith(name, "COVET_DEV_") ||
+      absl::StartsWith(name, "COVET_TEST_")) {
+    return true;
+  }
   static const std::regex kKubernetes(
       "COVET(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?"
       ")?)");

@@ -30,9 +30,9 @@ struct Sources {
 std::vector<std::pair<std::string, std::string>> ProcessEnvironment();
 
 // Whether a name that begins with COVET_ is no override: COVET_CONFIG (the file's path, read by
-// main), COVET_DEV_* (the build's own), and what Kubernetes sets for a service named covet or
-// covet-…, e.g. COVET_SERVICE_HOST or COVET_EDGE_PORT_8000_TCP. Variables that a secret's `env`
-// names are no overrides either.
+// main), COVET_DEV_* and COVET_TEST_* (the build's and the tests' own), and what Kubernetes sets
+// for a service named covet or covet-…, e.g. COVET_SERVICE_HOST or COVET_EDGE_PORT_8000_TCP.
+// Variables that a secret's `env` names are no overrides either.
 bool IsForeignVariable(const std::string& name);
 
 // Reads defaults, file, environment and sets, in this order, and validates the result.

@@ -202,7 +202,7 @@ TEST_F(LoaderTest, BadOverridesNameTheirSource) {
 
 TEST_F(LoaderTest, ForeignVariablesAreLeftAlone) {
   for (const char* name :
-       {"COVET_CONFIG", "COVET_DEV_JOBS", "COVET_SERVICE_HOST", "COVET_PORT",
+       {"COVET_CONFIG", "COVET_DEV_JOBS", "COVET_TEST_TIMEOUT", "COVET_SERVICE_HOST", "COVET_PORT",
         "COVET_PORT_8000_TCP_ADDR", "COVET_EDGE_SERVICE_PORT_HTTP", "COVET_EDGE_PORT"}) {
     EXPECT_TRUE(IsForeignVariable(name)) << name;
     EXPECT_TRUE(Load({.environment = {{name, "tcp://10.0.0.1:80"}}}).ok()) << name;
@@ -268,6 +268,13 @@ targets: [all, edge]
           "pings",
           "F:22:9: admin.listen: 127.0.0.1:8001 is taken by grpc.listen",
           "F:23:1: targets: all stands for every role and goes alone"));
+}
+
+TEST_F(LoaderTest, ClientsOfTheEdgeAreNotAskedForCertificates) {
+  const std::string pem = Write("");
+  EXPECT_THAT(Errors({.sets = {"edge.tls={cert_file: " + pem + ", key_file: " + pem +
+                               ", ca_file: " + pem + "}"}}),
+              ElementsAre(HasSubstr("edge.tls.ca_file: is for grpc.tls")));
 }
 
 TEST_F(LoaderTest, ASplitDeploymentNeedsAClusterKeyAndRooms) {

@@ -32,6 +32,9 @@ class Checker {
     CheckListeners();
     CheckTls("edge.tls", config_.edge().tls());
     CheckTls("grpc.tls", config_.grpc().tls());
+    if (!config_.edge().tls().ca_file().empty()) {
+      Fail("edge.tls.ca_file", "is for grpc.tls; clients are not asked for certificates");
+    }
     CheckSizes();
     CheckJwt();
     CheckApiKeys();

@@ -29,7 +29,7 @@ bool AddressAbuse::Offend(const IpAddress& address, const AbusePolicy& policy, i
     if (now_us < state.blocked_until_us) return true;
     const double score = state.score.Add(1, now_us, policy.half_life_us);
     state.idle_at_us = now_us + state.score.MicrosUntil(0.5, now_us, policy.half_life_us);
-    if (score < static_cast<double>(policy.block_after)) return false;
+    if (!Reaches(score, policy.block_after)) return false;
     state.score.Clear();
     state.blocked_until_us = now_us + policy.block_for_us;
     return true;

@@ -18,6 +18,12 @@ struct AbusePolicy {
   int64_t block_for_us = 600'000'000;
 };
 
+// Whether a score counts as `points`. Rounded: what decays between offences in quick succession
+// must not put off the one that reaches the threshold.
+inline bool Reaches(double score, int64_t points) {
+  return score + 0.5 >= static_cast<double>(points);
+}
+
 // Points that decay. 16 bytes; not thread-safe; times are Clock::SteadyMicros.
 class DecayingScore {
  public:
@@ -39,7 +45,7 @@ class ConnectionAbuse {
   // Counts one; whether the connection is to be closed with 4429.
   bool Offend(const AbusePolicy& policy, int64_t now_us) {
     const double score = score_.Add(1, now_us, policy.half_life_us);
-    return policy.close_after > 0 && score >= static_cast<double>(policy.close_after);
+    return policy.close_after > 0 && Reaches(score, policy.close_after);
   }
   // How long to stay away, for the close's reason: until half of the points are gone.
   int64_t WaitMicros(const AbusePolicy& policy, int64_t now_us) const {

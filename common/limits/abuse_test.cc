@@ -31,6 +31,14 @@ TEST(ConnectionAbuseTest, ClosesAtTheThreshold) {
   EXPECT_EQ(abuse.WaitMicros(policy, kStart), kMinute);
 }
 
+TEST(ConnectionAbuseTest, ClosesAtTheThresholdThoughTimePassesBetween) {
+  AbusePolicy policy;
+  policy.close_after = 5;
+  ConnectionAbuse abuse;
+  for (int i = 1; i < 5; ++i) EXPECT_FALSE(abuse.Offend(policy, kStart + i * 1000)) << i;
+  EXPECT_TRUE(abuse.Offend(policy, kStart + 5000));
+}
+
 TEST(ConnectionAbuseTest, SlowOffendersAreBorne) {
   // One a second settles at 1 / (1 - 2^(-1/60)) = 87 points.
   const AbusePolicy policy;

@@ -47,6 +47,7 @@ TEST(MemoryBudgetTest, SmallChangesArriveInBatches) {
 TEST(MemoryBudgetTest, ThreadsAddUp) {
   MemoryBudget budget(1000 * kMiB);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&budget] {
       for (int i = 0; i < 50'000; ++i) budget.Add(i % 5 == 4 ? -1000 : 1000);

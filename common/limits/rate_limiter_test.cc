@@ -58,6 +58,7 @@ TEST(RateLimiterTest, ThreadsTogetherGetTheLimitOnce) {
   const Rate rate = Rate::Of(1000, absl::Hours(1));
   std::atomic<int> accepted{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 1000; ++i) {

@@ -120,11 +120,9 @@ class Decoder::Impl {
         document.get_object().get(root) != simdjson::SUCCESS) {
       return in.Broken();
     }
-    const MessageType* type = nullptr;
-    if (!ReadTypeAndId(in, root, chunk != nullptr, &type, message)) return false;
-    document.rewind();
-    if (document.get_object().get(root) != simdjson::SUCCESS) return in.Broken();
-    return ReadRest(in, root, *type, chunk, message);
+    if (ReadAll(in, document, root, chunk, message)) return true;
+    FindCorrelation(in, frame);
+    return false;
   }
 
   bool DecodeBinary(std::string_view frame, ClientMessage* message, DecodeError* error) {
@@ -146,6 +144,35 @@ class Decoder::Impl {
   }
 
  private:
+  bool ReadAll(FieldReader& in, ondemand::document& document, ondemand::object root,
+               const std::string_view* chunk, ClientMessage* message) {
+    const MessageType* type = nullptr;
+    if (!ReadTypeAndId(in, root, chunk != nullptr, &type, message)) return false;
+    document.rewind();
+    if (document.get_object().get(root) != simdjson::SUCCESS) return in.Broken();
+    return ReadRest(in, root, *type, chunk, message);
+  }
+
+  // For the reply to a refused message: what else it says of itself, if that much can be read.
+  // Begins anew, since the buffer has room for each string once.
+  void FindCorrelation(FieldReader& in, std::string_view frame) {
+    ondemand::document document;
+    ondemand::object object;
+    ondemand::value value;
+    if (buffer_.parser().iterate(buffer_.Load(frame)).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS ||
+        object.find_field_unordered("metadata").get_object().get(object) != simdjson::SUCCESS ||
+        object.find_field_unordered("correlation_id").get(value) != simdjson::SUCCESS) {
+      return;
+    }
+    DecodeError refused = in.error();
+    std::string_view correlation_id;
+    if (in.Id(value, "metadata.correlation_id", &correlation_id)) {
+      refused.correlation_id = correlation_id;
+    }
+    in.error() = std::move(refused);
+  }
+
   bool Scan(FieldReader& in, std::string_view frame) {
     const payload::JsonScanResult scan = payload::ScanJson(frame, limits_.json_depth);
     if (!scan.ok()) {

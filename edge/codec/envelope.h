@@ -23,9 +23,10 @@ struct DecodeLimits {
 struct DecodeError {
   ErrorCode code = ErrorCode::kInvalidMessageFormat;
   std::string message;
-  std::string original_id;  // The message's id; empty where it could not be read.
-  std::string field;        // A path, e.g. `data.resource_id`; `$` for the frame as a whole.
-  std::string expected;     // e.g. `string`.
+  std::string original_id;     // The message's id; empty where it could not be read.
+  std::string correlation_id;  // Likewise, of its metadata.
+  std::string field;           // A path, e.g. `data.resource_id`; `$` for the frame as a whole.
+  std::string expected;        // e.g. `string`.
   std::string received;  // The type of what came, `missing`, or the value where its type was right.
   std::string reason;    // `details.reason`, e.g. BAD_FILTER; mostly empty.
 

@@ -150,6 +150,22 @@ TEST_F(EnvelopeTest, BadEnvelopes) {
   ExpectError(R"({"type":"heartbeat","id":"1","metadata":"x"})", "metadata", "object", "string");
 }
 
+TEST_F(EnvelopeTest, ErrorsCarryTheCorrelationIdWhereverItStands) {
+  EXPECT_EQ(
+      Refuse(R"({"type":"x","id":"1","metadata":{"correlation_id":"c\u0031"}})").correlation_id,
+      "c1");
+  EXPECT_EQ(error_.field, "type");
+  EXPECT_EQ(error_.original_id, "1");
+  EXPECT_EQ(
+      Refuse(R"({"metadata":{"priority":1,"correlation_id":"c"},"type":"heartbeat","id":"1"})")
+          .correlation_id,
+      "c");
+  EXPECT_EQ(error_.field, "metadata.priority");
+  EXPECT_EQ(Refuse(R"({"type":"x","id":"1","metadata":{"correlation_id":5}})").correlation_id, "");
+  EXPECT_EQ(Refuse(R"({"type":"x","id":"1","metadata":5})").correlation_id, "");
+  EXPECT_EQ(error_.field, "type");
+}
+
 TEST_F(EnvelopeTest, CountsCharactersNotBytes) {
   std::string id;
   for (int i = 0; i < 128; ++i) id += "\u20ac";

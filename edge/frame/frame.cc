@@ -59,6 +59,11 @@ FramePtr Frame::Binary(std::string payload) {
   return Make(kOpcodeBinary, std::move(payload), kNoSplice);
 }
 
+FramePtr Frame::Ping(std::string payload) {
+  assert(payload.size() <= kMaxControlPayload);
+  return Make(kOpcodePing, std::move(payload), kNoSplice);
+}
+
 std::string_view Frame::deflated_wire() const {
   if (text().size() < kDeflateThreshold) return wire_;
   std::call_once(wire_once_, [this] {

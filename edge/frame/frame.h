@@ -29,6 +29,9 @@ class Frame {
   static FramePtr Text(std::string text, size_t splice = kNoSplice);
   // A binary message. The product sends none; echo and tests do.
   static FramePtr Binary(std::string payload);
+  // A ping (at most 125 bytes) that is to keep its place among messages, where Connection::Ping
+  // overtakes them.
+  static FramePtr Ping(std::string payload);
 
   // Header and payload, ready for the socket.
   std::string_view wire() const { return wire_; }

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/limits/abuse.h"
+#include "common/limits/gcra.h"
+#include "common/limits/memory_budget.h"
+#include "covet/common/v1/common.pb.h"
+#include "edge/codec/client_messages.h"
+#include "edge/codec/messages.h"
+#include "edge/rooms/room_gateway.h"
+#include "edge/session/pending_notifications.h"
+#include "edge/session/request_table.h"
+#include "edge/session/session_rooms.h"
+#include "edge/session/session_thread.h"
+#include "edge/transport/connection.h"
+
+namespace covet::edge {
+
+// One authenticated user's connection: decodes what the client sends, holds it to what all requests
+// have in common (ids, rates, abuse, how many are in flight, draining), and hands it to the handler
+// of its kind. Sends heartbeats and notifications, and ends when its credential does.
+//
+// Lives on its connection's thread, owned by the connection until after OnClosed. Small: what
+// sessions can share is in the SessionThread.
+class Session final : public ConnectionHandler, public RoomSubscriber {
+ public:
+  // Requests that may wait for an answer; beyond it the connection is not read until half of them
+  // are answered.
+  static constexpr size_t kMaxUnfinished = 64;
+
+  // `identity` has no session id yet. `slot` is held until the connection has ended.
+  Session(SessionThread& thread, Connection& connection, common::v1::Identity identity,
+          std::shared_ptr<void> slot);
+  ~Session() override;
+
+  // Sends connection_ack and makes the session known to rooms. Once, first.
+  void Open();
+
+  // ConnectionHandler.
+  void OnText(std::string_view message) override;
+  void OnBinary(std::string_view message) override;
+  void OnPong(std::string_view payload) override;
+  void OnDrained() override;
+  void OnTick(int64_t now_ms) override;
+  void OnClosed(uint16_t code) override;
+
+  // RoomSubscriber.
+  Connection& connection() override { return connection_; }
+  void OnRoomLeft(const std::string& room_id, const std::string& reason) override;
+  void OnNotification(const std::string& notification_id, FramePtr frame, Priority priority,
+                      int64_t expires_at_ms, bool acknowledge) override;
+  void OnNotificationRead(const std::string& notification_id) override;
+
+  // For request handlers.
+  SessionThread& thread() { return thread_; }
+  const std::string& id() const { return identity_.session_id(); }
+  const common::v1::Identity& identity() const { return identity_; }
+  RequestTable& requests() { return requests_; }
+  SessionRooms& rooms() { return rooms_; }
+  PendingNotifications& notifications() { return notifications_; }
+
+  // Begins a request that is answered later: its id stays in use until Finish.
+  RequestTable::Token Begin(const ClientMessage& message, std::string_view room_id);
+  Request Finish(RequestTable::Token token);
+  // Sends a reply ahead of rooms and subscriptions.
+  void Reply(std::string text, Priority priority);
+  // Sends something in the order of rooms and subscriptions.
+  void SendOrdered(std::string text);
+  // Answers with `error`, an rpc_call with `rpc_error`.
+  void Refuse(const ClientMessage& message, const ErrorMessage& error);
+  void Refuse(const Request& request, const ErrorMessage& error);
+  // Whether this message may still come; refuses it as RATE_LIMITED if not.
+  bool TakeMessage(const ClientMessage& message);
+  // Counts an offence; may end the connection.
+  void Offend();
+  // A renewed credential of the same user.
+  void Renew(common::v1::Identity identity);
+
+ private:
+  void OnMessage(std::string_view frame, bool binary);
+  // What all requests have in common; false if the message has been refused.
+  bool Admit(const ClientMessage& message);
+  bool IsFreeResume(const ClientMessage& message);
+  void RefuseRate(const ClientMessage& message, std::string_view scope,
+                  const limits::RateDecision& decision);
+  void Heartbeat(int64_t now_ms);
+  void CheckExpiry();
+  void ChargeMemory();
+  void SendPing(std::string payload);
+  void UpdateReading();
+  // Closes the connection and leaves all rooms.
+  void End(uint16_t code, std::string reason);
+  void LeaveRooms();
+
+  SessionThread& thread_;
+  Connection& connection_;
+  common::v1::Identity identity_;
+  std::shared_ptr<void> slot_;
+  RequestTable requests_;
+  SessionRooms rooms_;
+  PendingNotifications notifications_;
+  limits::Gcra messages_;
+  limits::ConnectionAbuse abuse_;
+  limits::MemoryCharge memory_;
+  int64_t opened_ms_ = 0;
+  int64_t next_heartbeat_ms_ = 0;
+  int64_t heartbeat_sequence_ = 0;
+  // Resuming joins and subscribes that were not counted.
+  uint32_t free_joins_ = 0;
+  uint32_t free_subscribes_ = 0;
+  bool registered_ = false;     // With rooms.
+  bool expiring_told_ = false;  // auth_expiring was sent.
+  bool too_many_ = false;       // Of kMaxUnfinished, until half of them are answered.
+  bool backpressured_ = false;  // The client does not read our replies.
+  bool paused_ = false;
+};
+
+}  // namespace covet::edge
