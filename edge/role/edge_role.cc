@@ -1,0 +1,192 @@
+#include "edge/role/edge_role.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/auth/authenticator.h"
+#include "common/config/config.h"
+#include "common/logging/log.h"
+#include "common/metrics/metrics.h"
+#include "common/server/channel_provider.h"
+#include "edge/link/grpc_link_wire.h"
+#include "edge/role/edge_metrics.h"
+#include "edge/role/edge_worker.h"
+#include "edge/role/thread_dispatcher.h"
+#include "edge/role/transport_options.h"
+#include "edge/rooms/link_client.h"
+#include "edge/session/session_thread.h"
+#include "edge/session/settings.h"
+#include "edge/session/upgrade.h"
+#include "edge/transport/server.h"
+
+namespace covet::edge {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLinkTick(100);
+constexpr milliseconds kRoomsTick(1000);
+// What a page of a replay may hold; less where queues are small.
+constexpr int64_t kMaxPageBytes = 256 << 10;
+// Beyond the window of a drain and the closing handshakes, for what the scheduler does.
+constexpr int64_t kDrainSlackMs = 1'000;
+
+// Runs `fn` on the thread now and then for as long as the thread's loop runs.
+void RunEvery(EdgeThread& thread, milliseconds period, std::function<void()> fn) {
+  thread.RunAfter(period, [&thread, period, fn = std::move(fn)] {
+    fn();
+    RunEvery(thread, period, fn);
+  });
+}
+
+// Tells edges apart in the logs and members' lists of an owner.
+std::string EdgeName(const config::v1::Config& config) {
+  char host[256] = {};
+  if (gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
+  return absl::StrCat(host, "/", config.edge().listen());
+}
+
+class EdgeRole final : public server::Role {
+ public:
+  explicit EdgeRole(const server::RoleContext& context)
+      : context_(context),
+        config_(context.config),
+        shared_(*context.clock, *context.ids, *context.users,
+                std::make_shared<const SessionSettings>(SettingsOf(*config_)),
+                std::make_shared<const limits::AttemptLimits>(AttemptLimitsOf(*config_)),
+                config::MemoryBudget(*config_)) {}
+
+  ~EdgeRole() override { Stop(); }
+
+  std::string_view name() const override { return "edge"; }
+
+  absl::Status Start() override {
+    absl::StatusOr<TransportOptions> options = TransportOptionsOf(*config_);
+    if (!options.ok()) return options.status();
+    absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = context_.channels->ChannelTo("rooms");
+    if (!channel.ok()) return channel.status();
+    StartLink(*std::move(channel), *options);
+    if (absl::Status listening = StartServer(*std::move(options)); !listening.ok()) {
+      return listening;
+    }
+    metrics_ = RegisterEdgeMetrics(*context_.metrics, *server_, shared_, *link_, workers_);
+    link_->Start();
+    RunEvery(server_->thread(0), kLinkTick, [link = link_.get()] { link->Tick(); });
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      RunEvery(server_->thread(i), kRoomsTick, [worker = workers_[i].get()] { worker->Tick(); });
+    }
+    server_->Listen();
+    started_ = true;
+    log::Info("edge_listening", {{"address", config_->edge().listen()},
+                                 {"port", server_->port()},
+                                 {"threads", server_->thread_count()},
+                                 {"tls", !config_->edge().tls().cert_file().empty()}});
+    return absl::OkStatus();
+  }
+
+  // Once the link has come up: while rooms restart, connections stay and new ones are welcome.
+  bool Ready() const override {
+    if (!started_ || shared_.draining) return false;
+    if (!linked_ && link_->connected()) linked_ = true;
+    return linked_;
+  }
+
+  void Reload(std::shared_ptr<const config::v1::Config> config) override {
+    shared_.settings.Set(std::make_shared<const SessionSettings>(SettingsOf(*config)));
+    shared_.attempts.Reload(
+        std::make_shared<const limits::AttemptLimits>(AttemptLimitsOf(*config)));
+  }
+
+  void Drain(int64_t /*deadline_ms*/, std::function<void()> done) override {
+    if (!started_) return done();
+    const int64_t delay_ms = config::Millis(config_->edge().drain_delay());
+    const int64_t window_ms = config::Millis(config_->edge().drain_window());
+    const int64_t patience_ms =
+        window_ms + config::Millis(config_->edge().close_timeout()) + kDrainSlackMs;
+    drain_ = std::thread([this, delay_ms, window_ms, patience_ms, done = std::move(done)] {
+      stopping_.WaitForNotificationWithTimeout(absl::Milliseconds(delay_ms));
+      shared_.draining = true;
+      server_->Drain(milliseconds(window_ms));
+      const bool closed = server_->WaitUntilClosed(milliseconds(patience_ms));
+      log::Info("edge_drained", {{"closed", closed}});
+      done();
+    });
+  }
+
+  void Stop() override {
+    if (!stopping_.HasBeenNotified()) stopping_.Notify();
+    if (drain_.joinable()) drain_.join();
+    started_ = false;
+    metrics_.clear();
+    // Sessions end here, and tell rooms so.
+    if (server_) server_->Stop();
+    if (link_) link_->Stop();
+    // Nothing comes down the link after this, so that threads and rooms may go.
+    wire_.reset();
+  }
+
+ private:
+  void StartLink(std::shared_ptr<grpc::Channel> channel, const TransportOptions& options) {
+    wire_ = MakeGrpcLinkWire(std::move(channel));
+    LinkOptions link_options;
+    link_options.edge_name = EdgeName(*config_);
+    link_ = std::make_unique<LinkClient>(std::move(link_options), *context_.clock, *context_.ids,
+                                         *wire_, dispatcher_);
+    wire_->Bind(link_.get());
+    const auto page_bytes = static_cast<int32_t>(
+        std::min(kMaxPageBytes, static_cast<int64_t>(options.queue.max_bytes / 4)));
+    for (size_t i = 0; i < options.threads; ++i) {
+      workers_.push_back(
+          std::make_unique<EdgeWorker>(static_cast<uint32_t>(i), shared_, *link_, page_bytes));
+    }
+  }
+
+  absl::Status StartServer(TransportOptions options) {
+    std::vector<SessionThread*> threads;
+    for (const auto& worker : workers_) threads.push_back(&worker->sessions);
+    upgrade_ = std::make_unique<SessionUpgrade>(shared_, std::move(threads));
+    absl::StatusOr<std::unique_ptr<TransportServer>> server =
+        TransportServer::Create(std::move(options), {.upgrade = upgrade_.get(),
+                                                     .http = upgrade_.get(),
+                                                     .clock = context_.clock,
+                                                     .ids = context_.ids});
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      dispatcher_.Add(&server_->thread(i), &workers_[i]->rooms);
+    }
+    return absl::OkStatus();
+  }
+
+  const server::RoleContext context_;
+  const std::shared_ptr<const config::v1::Config> config_;
+  SessionShared shared_;
+  ThreadDispatcher dispatcher_;
+  std::unique_ptr<GrpcLinkWire> wire_;
+  std::unique_ptr<LinkClient> link_;
+  std::vector<std::unique_ptr<EdgeWorker>> workers_;
+  std::unique_ptr<SessionUpgrade> upgrade_;
+  std::unique_ptr<TransportServer> server_;
+  std::vector<metrics::CallbackRegistration> metrics_;
+  std::atomic<bool> started_{false};
+  mutable std::atomic<bool> linked_{false};
+  absl::Notification stopping_;
+  std::thread drain_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<server::Role>> MakeEdgeRole(const server::RoleContext& context) {
+  return std::make_unique<EdgeRole>(context);
+}
+
+}  // namespace covet::edge
