@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/logging/log.h"
 #include "covet/rooms/v1/link.grpc.pb.h"
 
 namespace covet::edge {
@@ -142,8 +143,10 @@ void Stream::OnReadDone(bool ok) {
   StartRead(&in_);
 }
 
-void Stream::OnDone(const grpc::Status&) {
+void Stream::OnDone(const grpc::Status& status) {
   Wire& wire = wire_;
+  log::Warning("link_down", {{"code", static_cast<int>(status.error_code())},
+                             {"error", status.error_message()}});
   client_.OnDown();
   delete this;
   wire.NoteDone();

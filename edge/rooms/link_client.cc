@@ -45,7 +45,7 @@ LinkClient::Locked::~Locked() {
 
 void LinkClient::Start() {
   const Locked lock(this);
-  away_since_ms_ = clock_.SteadyMillis();
+  away_since_ms_ = last_frame_ms_ = clock_.SteadyMillis();
   state_ = State::kConnecting;
   calls_.connect = true;
 }
@@ -66,8 +66,8 @@ void LinkClient::Tick() {
       state_ = State::kConnecting;
       last_frame_ms_ = now;
       calls_.connect = true;
-    } else if (state_ == State::kUp) {
-      // A stream whose other end has gone silent is as good as broken.
+    } else if (state_ == State::kUp || state_ == State::kConnecting) {
+      // A stream whose other end is silent is as good as broken.
       if (now - last_frame_ms_ >= options_.silence_ms) calls_.cancel = true;
       if (now - last_beat_ms_ >= options_.beat_interval_ms) TryWrite();
     }
@@ -173,7 +173,7 @@ void LinkClient::OnDown() {
   notices_.clear();
   if (state_ == State::kStopped) return;
   const int64_t now = clock_.SteadyMillis();
-  if (state_ == State::kUp) {
+  if (std::exchange(welcomed_, false)) {
     away_since_ms_ = now;
     backoff_ms_ = 0;
   }
@@ -257,6 +257,7 @@ void LinkClient::OnFrame(OwnerFrame frame) {
   if (batch->credit_bytes > 0) batch->consumed = consumed_;
   const Locked lock(this);
   last_frame_ms_ = clock_.SteadyMillis();
+  welcomed_ = true;
   ++counters_.frames_in;
   counters_.items_in += frame.items_size();
   for (LinkItem& item : batch->items) {
@@ -356,7 +357,7 @@ void LinkClient::RemoveRoom(const std::string& room_id) {
 
 void LinkClient::FailTimedOut(LinkBatch& batch) {
   const int64_t now = clock_.SteadyMillis();
-  const bool up = state_ == State::kUp;
+  const bool up = welcomed_;
   for (auto it = pending_.begin(); it != pending_.end();) {
     const int64_t since =
         up ? it->second.submitted_ms : std::max(it->second.submitted_ms, away_since_ms_);
@@ -386,7 +387,7 @@ void LinkClient::Fail(const Pending& pending, uint64_t id, LinkBatch& batch) {
 
 bool LinkClient::connected() const {
   const absl::MutexLock lock(&mutex_);
-  return state_ == State::kUp;
+  return welcomed_;
 }
 
 LinkCounters LinkClient::counters() const {

@@ -181,6 +181,7 @@ class LinkClient {
   WireCalls calls_ ABSL_GUARDED_BY(mutex_);
   uint64_t stream_ ABSL_GUARDED_BY(mutex_) = 0;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
+  bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;  // The owner has answered on this stream.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool hello_due_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t next_connect_ms_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -22,8 +22,9 @@ class Link final : public Reactor, public LinkWriter {
 
   void Start() {
     if (!scope_.admission().ok()) return End(scope_.admission());
-    if (!scope_.info().caller.peer || scope_.info().caller.peer_role != "edge") {
-      return End(MakeError(ErrorCode::kPermissionDenied, "Links are for edges"));
+    if (!scope_.info().caller.peer) {
+      return End(
+          MakeError(ErrorCode::kPermissionDenied, "Links are for the edges of this deployment"));
     }
     StartSendInitialMetadata();
     executor_.Post([this] {

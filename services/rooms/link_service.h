@@ -7,7 +7,7 @@
 
 namespace covet::rooms {
 
-// The owner's end of its links: peers of the role `edge` only. All must outlive the gRPC server;
+// The owner's end of its links: for peers only. All must outlive the gRPC server;
 // the core lives on the executor.
 class LinkService final : public v1::RoomLinkService::CallbackService {
  public:

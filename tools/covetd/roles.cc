@@ -1,5 +1,6 @@
 #include "tools/covetd/roles.h"
 
+#include "edge/role/edge_role.h"
 #include "services/files/service.h"
 #include "services/rooms/rooms_role.h"
 #include "services/rpc/service.h"
@@ -8,7 +9,8 @@
 namespace covet::covetd {
 
 std::vector<server::RoleEntry> Roles() {
-  return {{"rooms", rooms::MakeRoomsRole},
+  return {{"edge", edge::MakeEdgeRole},
+          {"rooms", rooms::MakeRoomsRole},
           {"streams", streams::MakeStreamsRole},
           {"rpc", rpc::MakeRpcRole},
           {"files", files::MakeFilesRole}};
