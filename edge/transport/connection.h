@@ -27,7 +27,7 @@ enum class SendResult : uint8_t {
 using StreamTag = uint32_t;
 
 struct Outbound {
-  FramePtr frame;
+  FramePtr frame = nullptr;
   Lane lane = Lane::kOrdered;
   Priority priority = Priority::kNormal;
   // Steady-clock milliseconds after which it is not worth sending; 0 for never. Not counted as
@@ -39,7 +39,7 @@ struct Outbound {
   StreamTag tag = 0;
   // Inserted at the splice position, e.g. `"replayed":true,` or `"subscription_id":"…",`; mostly
   // empty.
-  std::shared_ptr<const std::string> head;
+  std::shared_ptr<const std::string> head = nullptr;
 };
 
 // One WebSocket connection, pinned to its thread: every call and every callback is made there.

@@ -89,8 +89,7 @@ class FuzzEdge final : public UpgradeHandler, public HttpHandler {
 
   UpgradeDecision OnUpgrade(const HttpRequest& request) override {
     UpgradeDecision decision;
-    if (request.target == "/refused")
-      decision.refusal = HttpResponse{.status = 403, .headers = {}, .body = ""};
+    if (request.target == "/refused") decision.refusal = HttpResponse{.status = 403};
     decision.make_handler = [this](Connection& connection) {
       ++opened;
       return std::make_shared<FuzzSession>(&connection, behaviour_, &closed);

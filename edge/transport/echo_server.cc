@@ -49,9 +49,7 @@ class Echo final : public UpgradeHandler, public HttpHandler {
     };
     return decision;
   }
-  HttpResponse OnRequest(const HttpRequest& /*request*/) override {
-    return {.status = 404, .headers = {}, .body = ""};
-  }
+  HttpResponse OnRequest(const HttpRequest& /*request*/) override { return {.status = 404}; }
 };
 
 int Run(uint16_t port) {

@@ -29,9 +29,9 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  std::vector<std::pair<std::string, std::string>>
-      headers;  // Without Content-Length and Connection.
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers =
+      {};  // Without Content-Length and Connection.
+  std::string body = {};
 };
 
 struct UpgradeDecision {

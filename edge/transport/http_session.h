@@ -192,13 +192,11 @@ void HttpSession<Lower>::OnUpgrade(Request* request, const HttpRequest& view) {
     Respond(response, /*head_only=*/false, /*keep_alive=*/false);
   };
   if ((*request)[http::field::sec_websocket_version] != "13") {
-    return refuse({.status = 426, .headers = {{"Sec-WebSocket-Version", "13"}}, .body = {}});
+    return refuse({.status = 426, .headers = {{"Sec-WebSocket-Version", "13"}}});
   }
   // 16 bytes of base64 (RFC 6455 section 4.2.1).
-  if ((*request)[http::field::sec_websocket_key].size() != 24)
-    return refuse({.status = 400, .headers = {}, .body = {}});
-  if (loop().draining())
-    return refuse({.status = 503, .headers = {{"Retry-After", "1"}}, .body = {}});
+  if ((*request)[http::field::sec_websocket_key].size() != 24) return refuse({.status = 400});
+  if (loop().draining()) return refuse({.status = 503, .headers = {{"Retry-After", "1"}}});
   const UpgradeDecision decision = loop().shared().upgrade->OnUpgrade(view);
   if (decision.refusal) return refuse(*decision.refusal);
   input_.resize(input_size_);
@@ -233,7 +231,7 @@ HttpRequest HttpSession<Lower>::View(const Request& request) {
 template <typename Lower>
 void HttpSession<Lower>::Fail(int status) {
   loop().mutable_counters().handshake_failures.Add();
-  Respond({.status = status, .headers = {}, .body = {}}, /*head_only=*/false, /*keep_alive=*/false);
+  Respond({.status = status}, /*head_only=*/false, /*keep_alive=*/false);
 }
 
 template <typename Lower>

@@ -160,7 +160,9 @@ TEST(UpgradeTest, RefusesWhatIsNotAProperUpgrade) {
     ASSERT_TRUE(client.Write(c.request));
     const std::string head = client.ReadHead();
     EXPECT_EQ(StatusOf(head), c.status) << c.request << head;
-    if (c.status == 426) EXPECT_NE(head.find("Sec-WebSocket-Version: 13\r\n"), std::string::npos);
+    if (c.status == 426) {
+      EXPECT_NE(head.find("Sec-WebSocket-Version: 13\r\n"), std::string::npos);
+    }
   }
   EXPECT_EQ(server.Total(&TransportCounters::upgrades), 0u);
 }

@@ -24,8 +24,8 @@ struct QueueLimits {
 
 // One message that leaves the queue.
 struct Departure {
-  FramePtr frame;
-  std::shared_ptr<const std::string> head;
+  FramePtr frame = nullptr;
+  std::shared_ptr<const std::string> head = nullptr;
   uint32_t dropped = 0;  // Messages of its tag lost before it, to be told in it.
   uint32_t cost = 0;     // To be given back by Release.
   int64_t queued_at_ms = 0;
@@ -78,8 +78,8 @@ class OutboundQueue {
   static constexpr size_t kRings = 4;
 
   struct Entry {
-    FramePtr frame;  // Null once dropped: the entry then only counts drops at its place.
-    std::shared_ptr<const std::string> head;
+    FramePtr frame = nullptr;  // Null once dropped: the entry then only counts drops at its place.
+    std::shared_ptr<const std::string> head = nullptr;
     int64_t expires_at_ms = 0;
     int64_t queued_at_ms = 0;
     uint32_t cost = 0;

@@ -34,9 +34,9 @@ class WriteBatch {
   struct Piece {
     size_t size() const { return own.size() + shared.size(); }
 
-    FramePtr frame;
-    std::string own;
-    std::string_view shared;
+    FramePtr frame = nullptr;
+    std::string own = {};
+    std::string_view shared = {};
     int64_t queued_at_ms = 0;
     uint32_t cost = 0;
     bool is_message = false;

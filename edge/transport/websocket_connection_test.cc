@@ -361,7 +361,9 @@ TEST(WebSocketTest, AReaderWhoComesBackLearnsWhatItMissedAndTheServerThatItDrain
           connection.Send({.frame = Frame::Text("#" + std::to_string(i) + ";" + filler, 0),
                            .droppable = true,
                            .tag = 1});
-      if (i < 2) EXPECT_EQ(result, SendResult::kQueued);
+      if (i < 2) {
+        EXPECT_EQ(result, SendResult::kQueued);
+      }
       if (result != SendResult::kDropped) last_queued = i;
     }
     EXPECT_EQ(last_queued, kMessages - 1);

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,10 @@ class MemoryStream {
     size_t next_write = 0;
     std::string output;
     bool closed = false;
+    // The end of the input is silence, not the end of the stream; the read that waits is destroyed
+    // by Close.
+    bool hold_open = false;
+    std::shared_ptr<void> waiting_read;
   };
 
   MemoryStream(Executor executor, State* state) : executor_(executor), state_(state) {}
@@ -54,6 +59,10 @@ class MemoryStream {
     size_t bytes = 0;
     if (state_->closed) {
       error = net::error::operation_aborted;
+    } else if (state_->next_input == state_->input.size() && state_->hold_open) {
+      state_->waiting_read =
+          std::make_shared<std::decay_t<Handler>>(std::forward<Handler>(handler));
+      return;
     } else if (state_->next_input == state_->input.size()) {
       error = net::error::eof;
     } else {
@@ -109,7 +118,10 @@ class MemoryStream {
   }
 
   void CancelRead() {}
-  void Close() { state_->closed = true; }
+  void Close() {
+    state_->closed = true;
+    state_->waiting_read.reset();
+  }
 
  private:
   Executor executor_;
