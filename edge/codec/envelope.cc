@@ -121,7 +121,7 @@ class Decoder::Impl {
       return in.Broken();
     }
     if (ReadAll(in, document, root, chunk, message)) return true;
-    FindCorrelation(in, frame);
+    FindOrigin(in, frame);
     return false;
   }
 
@@ -153,22 +153,28 @@ class Decoder::Impl {
     return ReadRest(in, root, *type, chunk, message);
   }
 
-  // For the reply to a refused message: what else it says of itself, if that much can be read.
-  // Begins anew, since the buffer has room for each string once.
-  void FindCorrelation(FieldReader& in, std::string_view frame) {
+  // For the reply to a refused message: what it says of itself, if that much can be read. Begins
+  // anew, since the buffer has room for each string once. The frame need not be valid.
+  void FindOrigin(FieldReader& in, std::string_view frame) {
     ondemand::document document;
-    ondemand::object object;
-    ondemand::value value;
+    ondemand::object root;
     if (buffer_.parser().iterate(buffer_.Load(frame)).get(document) != simdjson::SUCCESS ||
-        document.get_object().get(object) != simdjson::SUCCESS ||
-        object.find_field_unordered("metadata").get_object().get(object) != simdjson::SUCCESS ||
-        object.find_field_unordered("correlation_id").get(value) != simdjson::SUCCESS) {
+        document.get_object().get(root) != simdjson::SUCCESS) {
       return;
     }
     DecodeError refused = in.error();
-    std::string_view correlation_id;
-    if (in.Id(value, "metadata.correlation_id", &correlation_id)) {
-      refused.correlation_id = correlation_id;
+    ondemand::value value;
+    std::string_view id;
+    if (refused.original_id.empty() &&
+        root.find_field_unordered("id").get(value) == simdjson::SUCCESS &&
+        in.Id(value, "id", &id)) {
+      refused.original_id = id;
+    }
+    ondemand::object metadata;
+    if (root.find_field_unordered("metadata").get_object().get(metadata) == simdjson::SUCCESS &&
+        metadata.find_field_unordered("correlation_id").get(value) == simdjson::SUCCESS &&
+        in.Id(value, "metadata.correlation_id", &id)) {
+      refused.correlation_id = id;
     }
     in.error() = std::move(refused);
   }
@@ -180,9 +186,12 @@ class Decoder::Impl {
           scan.error == payload::JsonError::kTooDeep
               ? "JSON at most " + std::to_string(limits_.json_depth) + " deep"
               : "valid JSON";
-      return in.Fail(ErrorCode::kInvalidMessageFormat, "$", expected,
-                     std::string(payload::JsonErrorText(scan.error)) + " at byte " +
-                         std::to_string(scan.offset));
+      in.Fail(ErrorCode::kInvalidMessageFormat, "$", expected,
+              std::string(payload::JsonErrorText(scan.error)) + " at byte " +
+                  std::to_string(scan.offset));
+      // The sender of what is merely too deep can be told which message it was.
+      if (scan.error == payload::JsonError::kTooDeep) FindOrigin(in, frame);
+      return false;
     }
     if (scan.kind == payload::JsonKind::kObject) return true;
     return in.Fail(ErrorCode::kInvalidMessageFormat, "$", "object",

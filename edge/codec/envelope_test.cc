@@ -166,6 +166,20 @@ TEST_F(EnvelopeTest, ErrorsCarryTheCorrelationIdWhereverItStands) {
   EXPECT_EQ(error_.field, "type");
 }
 
+TEST_F(EnvelopeTest, WhatIsTooDeepIsToldByItsId) {
+  const std::string deep = std::string(100, '[') + std::string(100, ']');
+  const DecodeError& error = Refuse(R"({"type":"x","id":"deep","data":{"a":)" + deep +
+                                    R"(},"metadata":{"correlation_id":"c"}})");
+  EXPECT_EQ(error.field, "$");
+  EXPECT_EQ(error.original_id, "deep");
+  EXPECT_EQ(error.correlation_id, "c");
+  // What follows the depth need not be valid.
+  EXPECT_EQ(Refuse(R"({"id":"deep","data":)" + deep + "tru}").original_id, "deep");
+  EXPECT_EQ(Refuse(R"({"id":"deep","data":)" + std::string(100'000, '[')).field, "$");
+  EXPECT_EQ(Refuse(R"({"id":"x"y,"data":)" + deep + "}").field, "$");
+  EXPECT_EQ(Refuse(deep).original_id, "");
+}
+
 TEST_F(EnvelopeTest, CountsCharactersNotBytes) {
   std::string id;
   for (int i = 0; i < 128; ++i) id += "\u20ac";
