@@ -15,15 +15,15 @@ namespace covet::config {
 // Where a configuration comes from; each source overrides those before it.
 struct Sources {
   // A YAML file; empty for none.
-  std::string file;
+  std::string file = {};
   // Variables as NAME, value. `COVET_EDGE__MAX_CONNECTIONS` sets edge.max_connections: `__` stands
   // between levels, the value is YAML (`[a, b]` for a list). Names that do not begin with COVET_
   // are ignored; see IsForeignVariable.
-  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<std::pair<std::string, std::string>> environment = {};
   // `edge.max_connections=5`; the value is YAML.
-  std::vector<std::string> sets;
+  std::vector<std::string> sets = {};
   // Replaces `targets` if not empty.
-  std::vector<std::string> targets;
+  std::vector<std::string> targets = {};
 };
 
 // The process's environment.

@@ -44,8 +44,8 @@ using Fields = std::initializer_list<Field>;
 
 struct Options {
   Level level = Level::kInfo;
-  std::string target;      // What this process runs, the `target` of every line; empty for none.
-  std::string audit_file;  // Where audit::Record writes; empty for the main log.
+  std::string target = {};  // What this process runs, the `target` of every line; empty for none.
+  std::string audit_file = {};  // Where audit::Record writes; empty for the main log.
   size_t queue_lines = 8192;
 };
 
