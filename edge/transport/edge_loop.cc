@@ -152,6 +152,4 @@ void EdgeLoop::Sweep() {
   }
 }
 
-int64_t EdgeLoop::ReadClock() { return now_ms_ = shared_->clock->SteadyMillis(); }
-
 }  // namespace covet::edge

@@ -79,6 +79,8 @@ class EdgeLoop final : public EdgeThread {
   void Post(std::function<void()> fn) override;
   void RunAfter(std::chrono::milliseconds delay, std::function<void()> fn) override;
   int64_t NowMillis() const override { return now_ms_; }
+  // For what begins a turn.
+  int64_t ReadClock() { return now_ms_ = shared_->clock->SteadyMillis(); }
   const TransportCounters& counters() const override { return counters_; }
 
   // Runs the loop on the calling thread until Stop.
@@ -117,7 +119,6 @@ class EdgeLoop final : public EdgeThread {
   void ScheduleSweep();
   void Sweep();
   void DrainSome();
-  int64_t ReadClock();
 
   const size_t index_;
   const Shared* shared_;

@@ -77,7 +77,7 @@ class WebSocketConnection final : public Connection,
 
   // StreamOwner.
   std::shared_ptr<void> KeepAlive() override { return this->shared_from_this(); }
-  void OnReceived() override { last_received_ms_ = loop().NowMillis(); }
+  void OnReceived() override { last_received_ms_ = loop().ReadClock(); }
   void OnOutput() override { MarkDirty(); }
   void OnWriteReady() override {
     if (state_ != State::kDone) OnTurnEnd();
