@@ -2,10 +2,11 @@
 // suites; no part of the product. Usage: covet-echo [PORT]; prints `listening on 127.0.0.1:PORT`
 // once it is. SIGTERM and SIGINT end it.
 
+#include <absl/strings/numbers.h>
 #include <signal.h>
 
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -82,5 +83,10 @@ int Run(uint16_t port) {
 }  // namespace covet::edge
 
 int main(int argc, char** argv) {
-  return covet::edge::Run(static_cast<uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0));
+  int port = 0;
+  if (argc > 2 || (argc == 2 && (!absl::SimpleAtoi(argv[1], &port) || port < 0 || port > 65535))) {
+    std::fprintf(stderr, "usage: covet-echo [PORT]\n");
+    return 2;
+  }
+  return covet::edge::Run(static_cast<uint16_t>(port));
 }
