@@ -35,6 +35,10 @@ def _table(rows):
     return lines
 
 
+# At a fixed rate each delivery is a read of its own unless someone is behind.
+BEHIND = 1.2
+
+
 def _faults(runs):
     """What went wrong in a target's runs; a figure beside it is not to be trusted."""
     found = []
@@ -42,6 +46,9 @@ def _faults(runs):
         total = sum(run.get(key, 0) for run in runs)
         if total:
             found.append(f"{total} {key}")
+    batch = _medians([run for run in runs if run.get("rate")], "deliveries_per_read")
+    if batch is not None and batch > BEHIND:
+        found.append(f"{batch:.1f} deliveries a read at a fixed rate, so the machine was behind and writes were shared")
     return ", ".join(found)
 
 

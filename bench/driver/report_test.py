@@ -48,6 +48,15 @@ class ReportTest(unittest.TestCase):
         text = report.render(document({"fanout": {"covet": runs("latency_us_p99", 5.0, missing=3, errors=1)}}))
         self.assertIn("Not clean: covet: 3 missing, 1 errors.", text)
 
+    def test_shared_writes_at_a_rate_are_told(self):
+        busy = runs("latency_us_p99", 5.0, rate=100, deliveries_per_read=2.4)
+        calm = runs("latency_us_p99", 5.0, rate=100, deliveries_per_read=1.0)
+        text = report.render(document({"fanout": {"covet": busy, "ws": calm}}))
+        self.assertIn("covet: 2.4 deliveries a read", text)
+        self.assertNotIn("ws: ", text)
+        text = report.render(document({"saturation": {"covet": runs("latency_us_p99", 5.0, deliveries_per_read=5.0)}}))
+        self.assertNotIn("Not clean", text)
+
     def test_threads_are_told_by_their_share(self):
         text = report.render(document({"pairs": {"covet": runs(
             "server_cpu_us_per_publish", 9.0, server_cpu_us_per_publish_by_thread={"edge": 6.0, "log": 3.0})}}))

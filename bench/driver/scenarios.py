@@ -16,6 +16,7 @@ class Scenario:
 CPU = ("CPU µs/delivery", "server_cpu_us_per_delivery", "{:.2f}")
 P50 = ("p50 ms", "latency_us_p50", "ms")
 P99 = ("p99 ms", "latency_us_p99", "ms")
+ACK = ("ack p50 ms", "ack_us_p50", "ms")
 RATE = ("deliveries/s", "deliveries_per_second", "{:,.0f}")
 CORES = ("server cores", "server_cores", "{:.2f}")
 LOAD = ("load µs/delivery", "load_cpu_us_per_delivery", "{:.2f}")
@@ -28,17 +29,17 @@ SCENARIOS = (
              ("--scenario=fanout", "--rate=100"),
              ("--duration=2s",),
              ("covet", "floor", "floor-1", "ws", "socket.io"),
-             (CPU, P50, P99, RATE, CORES, SYSTEM, SIZE, LOAD)),
+             (CPU, P50, P99, ACK, RATE, CORES, SYSTEM, BATCH, SIZE, LOAD)),
     Scenario("saturation", "one publisher with 8 unacknowledged, one room of 1,000 members",
              ("--scenario=fanout", "--window=8", "--duration=4s"),
              ("--duration=2s",),
              ("covet", "floor", "ws", "socket.io"),
-             (RATE, CPU, P50, P99, CORES, BATCH, LOAD)),
+             (RATE, CPU, P50, P99, ACK, CORES, BATCH, LOAD)),
     Scenario("pairs", "10,000 rooms of 2 members, 2,000 messages/s spread evenly",
              ("--scenario=pairs", "--rate=2000"),
              ("--duration=2s", "--rooms=2000", "--connections=2000"),
              ("covet", "floor"),
-             (("CPU µs/message", "server_cpu_us_per_publish", "{:.1f}"), P50, P99, RATE, CORES, LOAD)),
+             (("CPU µs/message", "server_cpu_us_per_publish", "{:.1f}"), P50, P99, ACK, RATE, CORES, LOAD)),
     Scenario("idle", "10,000 connections, each in a room of 10",
              ("--scenario=idle", "--settle=4s", "--concurrency=128"),
              ("--rooms=200", "--settle=2s"),

@@ -87,6 +87,7 @@ std::vector<Figure> Figures(const RunResult& r, const Swarm& swarm) {
         {"publishes_per_second", Number(static_cast<double>(r.in_interval.published) / seconds)});
     out.push_back({"deliveries_per_second", Number(delivered / seconds)});
     AddLatency(swarm.latency(), "latency", &out);
+    AddLatency(swarm.ack_latency(), "ack", &out);
     if (r.window == 0) AddLatency(swarm.lateness(), "lateness", &out);
     if (r.has_server) AddServerCpu(r, &out);
     out.push_back({"load_cpu_us_per_delivery",

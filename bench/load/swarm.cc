@@ -253,8 +253,7 @@ void Swarm::OnText(int index, std::string_view text, uint64_t now_ns) {
       if (c.state == State::kJoining && --c.joins_left == 0) Settle(index);
       break;
     case Incoming::Kind::kAck:
-      ++counters_.acked;
-      if (window_ > 0) PublishFrom(index, c.rooms.front(), MonotonicNanos());
+      OnAck(index, now_ns);
       break;
     case Incoming::Kind::kError:
       ++counters_.errors;
@@ -264,6 +263,19 @@ void Swarm::OnText(int index, std::string_view text, uint64_t now_ns) {
       break;
   }
   if (!incoming.reply.empty()) SendFrame(index, Opcode::kText, incoming.reply);
+}
+
+void Swarm::OnAck(int index, uint64_t now_ns) {
+  Connection& c = connections_[index];
+  ++counters_.acked;
+  if (c.unacked && !c.unacked->empty()) {
+    const uint64_t sent_ns = c.unacked->front();
+    c.unacked->pop();
+    if (recording_ && sent_ns >= recording_since_ns_) {
+      ack_latency_.Add(now_ns > sent_ns ? now_ns - sent_ns : 0);
+    }
+  }
+  if (window_ > 0) PublishFrom(index, c.rooms.front(), MonotonicNanos());
 }
 
 void Swarm::OnReady(int index) {
@@ -348,7 +360,10 @@ void Swarm::PublishDue(uint64_t now_ns) {
 
 void Swarm::PublishFrom(int index, int room, uint64_t now_ns) {
   const uint64_t id = sequence_++;
-  if (connections_[index].fd < 0) return;
+  Connection& c = connections_[index];
+  if (c.fd < 0) return;
+  if (!c.unacked) c.unacked = std::make_unique<std::queue<uint64_t>>();
+  c.unacked->push(now_ns);
   ++counters_.published;
   counters_.expected += static_cast<uint64_t>(options_.members);
   SendFrame(

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <queue>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,8 @@ class Swarm {
   const SwarmCounters& counters() const { return counters_; }
   // From publish to arrival.
   const Histogram& latency() const { return latency_; }
+  // From publish to acknowledgement.
+  const Histogram& ack_latency() const { return ack_latency_; }
   // How late publishes at a rate left: the load's own delay.
   const Histogram& lateness() const { return lateness_; }
   const std::string& first_error() const { return first_error_; }
@@ -104,6 +107,9 @@ class Swarm {
     int joins_left = 0;
     std::string partial;  // The start of an unfinished frame or HTTP response.
     std::vector<int> rooms;
+    // When the messages without an acknowledgement were published; acknowledgements come in this
+    // order.
+    std::unique_ptr<std::queue<uint64_t>> unacked;
   };
 
   bool Step(uint64_t until_ns);
@@ -115,6 +121,7 @@ class Swarm {
   // Consumes whole frames from `bytes` and returns how many bytes they took.
   size_t Consume(int index, std::string_view bytes, uint64_t now_ns);
   bool OnUpgradeResponse(int index, std::string_view head);
+  void OnAck(int index, uint64_t now_ns);
   void OnText(int index, std::string_view text, uint64_t now_ns);
   void OnReady(int index);
   void Settle(int index);
@@ -146,6 +153,7 @@ class Swarm {
   uint64_t recording_since_ns_ = 0;
   SwarmCounters counters_;
   Histogram latency_;
+  Histogram ack_latency_;
   Histogram lateness_;
   std::string first_error_;
   std::string sample_;

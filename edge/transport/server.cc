@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
+#include <pthread.h>
 
 #include <string>
 #include <thread>
@@ -128,7 +129,10 @@ class Server final : public TransportServer {
 
   void StartThreads() {
     for (const auto& loop : loops_) {
-      threads_.emplace_back([loop = loop.get()] { loop->Run(); });
+      threads_.emplace_back([loop = loop.get()] {
+        pthread_setname_np(pthread_self(), "edge");
+        loop->Run();
+      });
     }
   }
 
