@@ -212,7 +212,7 @@ void RoomTable::FinishOpen(const RoomPtr& room, const absl::Status& status) {
 
 void RoomTable::SetReady(const RoomPtr& room, absl::Status status) {
   room->phase = status.ok() ? Room::Phase::kReady : Room::Phase::kUnloaded;
-  if (status.ok()) room->trim_wanted = true;
+  if (status.ok()) WantTrim(room);
   if (!status.ok()) status = Unavailable(std::string(status.message()));
   for (auto& waiter : std::exchange(room->waiting, {})) waiter(status);
 }
@@ -301,7 +301,7 @@ void RoomTable::OnAppended(const RoomPtr& room, absl::Status status) {
   const bool over =
       (retention.max_count > 0 && room->head - room->first + 1 > retention.max_count) ||
       (retention.max_bytes > 0 && room->bytes > retention.max_bytes);
-  if (over && !std::exchange(room->trim_wanted, true)) trims_.push_back(room);
+  if (over) WantTrim(room);
   on_commit_(*room, batch);
   for (auto& [done, published] : batch.waiters) done(published);
 }
@@ -359,11 +359,15 @@ void RoomTable::Tick() {
     for (const auto& [id, room] : rooms_) {
       if (room->phase != Room::Phase::kReady || room->first > room->head) continue;
       const bool age_due = now >= room->next_age_trim_ms && RetentionOf(*room).max_age_ms > 0;
-      if (age_due && !std::exchange(room->trim_wanted, true)) trims_.push_back(room);
+      if (age_due) WantTrim(room);
     }
   }
   for (const RoomPtr& room : std::exchange(trims_, {})) Trim(room);
   KeepCachesBounded();
+}
+
+void RoomTable::WantTrim(const RoomPtr& room) {
+  if (!std::exchange(room->trim_wanted, true)) trims_.push_back(room);
 }
 
 void RoomTable::Trim(const RoomPtr& room) {
@@ -386,9 +390,7 @@ void RoomTable::Trim(const RoomPtr& room) {
                               retention.max_count > 0 &&
                               state->last_offset - state->first_offset + 1 > retention.max_count;
                           // A trim goes in bounded steps; go on while it gets somewhere.
-                          if (moved && over && !std::exchange(room->trim_wanted, true)) {
-                            trims_.push_back(room);
-                          }
+                          if (moved && over) WantTrim(room);
                         })));
 }
 

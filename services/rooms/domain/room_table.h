@@ -72,6 +72,9 @@ class RoomTable {
   // Trims what is due. To be called every 100 ms or so.
   void Tick();
 
+  // After a change of retention.
+  void WantTrim(const RoomPtr& room);
+
   int64_t inflight_bytes() const { return inflight_bytes_; }
   eventlog::EventLog& LogOf(const Room& room) { return room.memory() ? memory_ : disk_; }
 

@@ -215,7 +215,7 @@ void RoomsCore::UpdateRoom(const IdentityPtr& caller, const v1::UpdateRoomReques
     CompileGrants(**room);
     ReviewPermissions();
   }
-  (*room)->next_age_trim_ms = 0;
+  table_.WantTrim(*room);
   table_.Store(*room, [this, room = *room, reply](const absl::Status& stored) {
     if (!stored.ok()) return reply(Unavailable(std::string(stored.message())));
     table_.WhenReady(room, [this, room, reply](const absl::Status& status) {

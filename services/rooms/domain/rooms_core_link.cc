@@ -18,7 +18,10 @@ constexpr int64_t kMaxReadBytes = 512 << 10;
 void SetError(const absl::Status& status, v1::LinkError* error) {
   error->set_code(std::string(ProtocolCodeOf(status)));
   error->set_message(std::string(status.message()));
-  for (const auto& [key, value] : DetailsOf(status)) (*error->mutable_details())[key] = value;
+  for (const auto& [key, value] : DetailsOf(status)) {
+    // Clients know the field as a member of their message's `data`.
+    (*error->mutable_details())[key] = key == "field" ? "data." + value : value;
+  }
 }
 
 }  // namespace
