@@ -17,6 +17,17 @@ constexpr int32_t kMaxReplay = 10'000;
 constexpr int64_t kMaxPageBytes = 2 << 20;
 constexpr size_t kMaxIdLength = 128;
 
+// Page tokens hold the last key of the page before.
+constexpr std::string_view kTokenPrefix = "after:";
+
+std::string ToPageToken(std::string_view key) { return std::string(kTokenPrefix).append(key); }
+
+absl::StatusOr<std::string> FromPageToken(const std::string& token) {
+  if (token.empty()) return std::string();
+  if (token.starts_with(kTokenPrefix)) return token.substr(kTokenPrefix.size());
+  return InvalidField("page_token", "the next_page_token of a page", token);
+}
+
 int32_t PageSize(int32_t asked) { return asked <= 0 ? kDefaultPage : std::min(asked, kMaxPage); }
 
 void SetTime(int64_t ms, google::protobuf::Timestamp* time) {
@@ -157,8 +168,10 @@ void RoomsCore::ListRooms(const IdentityPtr& caller, const v1::ListRoomsRequest&
   const auto page_size = static_cast<size_t>(PageSize(request.page_size()));
   auto page = std::make_shared<std::vector<RoomPtr>>();
   std::string next;
-  auto it = request.page_token().empty() ? table_.rooms().lower_bound(request.prefix())
-                                         : table_.rooms().upper_bound(request.page_token());
+  const auto after = FromPageToken(request.page_token());
+  if (!after.ok()) return reply(after.status());
+  auto it = after->empty() ? table_.rooms().lower_bound(request.prefix())
+                           : table_.rooms().upper_bound(*after);
   for (; it != table_.rooms().end(); ++it) {
     if (!it->first.starts_with(request.prefix())) {
       if (it->first > request.prefix()) break;
@@ -166,7 +179,7 @@ void RoomsCore::ListRooms(const IdentityPtr& caller, const v1::ListRoomsRequest&
     }
     if (!Allows(*caller, policy::Action::kRoomRead, it->first, it->second.get())) continue;
     if (page->size() == page_size) {
-      next = page->back()->id();
+      next = ToPageToken(page->back()->id());
       break;
     }
     page->push_back(it->second);
@@ -290,9 +303,11 @@ void RoomsCore::ListMembers(const IdentityPtr& caller, const v1::ListMembersRequ
                             Reply<v1::ListMembersResponse> reply) {
   const auto room = Authorize(caller, policy::Action::kRoomRead, request.room_id());
   if (!room.ok()) return reply(room.status());
+  const auto after = FromPageToken(request.page_token());
+  if (!after.ok()) return reply(after.status());
   std::vector<const std::string*> users;
   for (const auto& [user_id, user] : (*room)->presence.users()) {
-    if (user_id > request.page_token()) users.push_back(&user_id);
+    if (user_id > *after) users.push_back(&user_id);
   }
   std::sort(users.begin(), users.end(),
             [](const std::string* a, const std::string* b) { return *a < *b; });
@@ -306,7 +321,7 @@ void RoomsCore::ListMembers(const IdentityPtr& caller, const v1::ListMembersRequ
       member.add_session_ids(session_id);
     }
   }
-  if (users.size() > page_size) response.set_next_page_token(*users[page_size - 1]);
+  if (users.size() > page_size) response.set_next_page_token(ToPageToken(*users[page_size - 1]));
   reply(std::move(response));
 }
 
@@ -396,14 +411,16 @@ void RoomsCore::ListSessions(const IdentityPtr& caller, const v1::ListSessionsRe
   if (!Allows(*caller, policy::Action::kRoomManage, "*", nullptr)) {
     return reply(PermissionDenied("room:manage", "*"));
   }
+  const auto after = FromPageToken(request.page_token());
+  if (!after.ok()) return reply(after.status());
   const int32_t page_size = PageSize(request.page_size());
   v1::ListSessionsResponse response;
   const auto& sessions = edges_.sessions();
-  for (auto it = sessions.upper_bound(request.page_token()); it != sessions.end(); ++it) {
+  for (auto it = sessions.upper_bound(*after); it != sessions.end(); ++it) {
     const Session& session = *it->second;
     if (!request.user_id().empty() && session.user_id() != request.user_id()) continue;
     if (response.sessions_size() == page_size) {
-      response.set_next_page_token(response.sessions(page_size - 1).session_id());
+      response.set_next_page_token(ToPageToken(response.sessions(page_size - 1).session_id()));
       break;
     }
     v1::Session& out = *response.add_sessions();

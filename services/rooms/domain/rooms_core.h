@@ -155,7 +155,8 @@ class RoomsCore {
   void Wake(Edge& edge);
 
   // rooms_core_members.cc
-  void AddMember(const RoomPtr& room, Session& session, bool metrics);
+  // Whether its user was not there before.
+  bool AddMember(const RoomPtr& room, Session& session, bool metrics);
   void RemoveMembership(Room& room, Session& session, int64_t grace_ms);
   void Detach(Room& room, Edge* edge, bool metrics);
   void EndSession(Session& session, int64_t grace_ms);

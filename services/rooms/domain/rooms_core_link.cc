@@ -121,9 +121,9 @@ void RoomsCore::Reconcile(Edge& edge, const v1::EdgeHello& hello) {
       if (!Allows(*session->identity, policy::Action::kRoomRead, room->id(), room.get())) {
         AddMember(room, *session, false);
         EvictMember(*room, *session, "permission_revoked");
-        continue;
+      } else if (AddMember(room, *session, membership.metrics())) {
+        EmitPresence(*room, "joined", session->user_id());
       }
-      AddMember(room, *session, membership.metrics());
     }
   }
   for (const v1::EdgeRoom& told : hello.rooms()) {
@@ -247,7 +247,8 @@ void RoomsCore::FinishJoin(const LinkCall& call, const RoomPtr& room, bool metri
   if (session == nullptr || session->edge->link_id != call.link_id || !session->edge->connected()) {
     return;
   }
-  AddMember(room, *session, metrics);
+  const bool came = AddMember(room, *session, metrics);
+  const std::string user_id = session->user_id();
   ++counters_.joins;
   v1::OwnerReply reply;
   *reply.mutable_joined()->mutable_room() = Describe(*room);
@@ -256,6 +257,8 @@ void RoomsCore::FinishJoin(const LinkCall& call, const RoomPtr& room, bool metri
     reply.mutable_joined()->add_permissions(std::string(name));
   }
   SendReply(call, std::move(reply));
+  // Behind the reply: the one who joins is a reader of presence too.
+  if (came) EmitPresence(*room, "joined", user_id);
 }
 
 void RoomsCore::OnLeave(const LinkCall& call, const v1::LinkLeave& leave) {

@@ -20,14 +20,14 @@ constexpr char kLocalPrefix[] = "owner:";
 
 }  // namespace
 
-void RoomsCore::AddMember(const RoomPtr& room, Session& session, bool metrics) {
+bool RoomsCore::AddMember(const RoomPtr& room, Session& session, bool metrics) {
   if (Session::Membership* known = session.Find(room->id())) {
-    if (known->metrics == metrics) return;
+    if (known->metrics == metrics) return false;
     for (Room::Attachment& attachment : room->attachments) {
       if (attachment.edge == session.edge) attachment.metrics_sessions += metrics ? 1 : -1;
     }
     known->metrics = metrics;
-    return;
+    return false;
   }
   session.rooms.push_back({room->id(), metrics});
   auto attachment =
@@ -39,9 +39,7 @@ void RoomsCore::AddMember(const RoomPtr& room, Session& session, bool metrics) {
   ++attachment->sessions;
   if (metrics) ++attachment->metrics_sessions;
   env_.leases.Upsert({session.edge->incarnation, session.id(), session.user_id(), room->id()});
-  if (room->presence.Add(session.user_id(), session.id())) {
-    EmitPresence(*room, "joined", session.user_id());
-  }
+  return room->presence.Add(session.user_id(), session.id());
 }
 
 void RoomsCore::RemoveMembership(Room& room, Session& session, int64_t grace_ms) {
