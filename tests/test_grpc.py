@@ -298,7 +298,8 @@ def test_calls_after_a_quiet_second_are_not_slow(covet):
             api.rooms("GetRoom", room_id="project_123")
             times.append(time.perf_counter() - start)
         # With the stall the median was 45 ms.
-        assert sorted(times)[len(times) // 2] < 0.02, times
+        # The stall costs 45 to 100 ms where it strikes, nearly every time.
+        assert sorted(times)[len(times) // 2] < 0.04, times
 
 
 def test_many_calls_at_once(covet):

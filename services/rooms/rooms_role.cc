@@ -8,6 +8,7 @@
 #include "common/eventlog/memory_event_log.h"
 #include "common/eventlog/sqlite_event_log.h"
 #include "common/eventlog/sqlite_member_lease_store.h"
+#include "common/logging/audit.h"
 #include "common/logging/log.h"
 #include "services/rooms/link_service.h"
 #include "services/rooms/room_service.h"
@@ -18,6 +19,16 @@ namespace covet::rooms {
 namespace {
 
 constexpr int64_t kTickMs = 100;
+
+void RecordMember(const MemberChange& change) {
+  const bool joined = change.left.empty();
+  audit::Record(joined ? audit::event::kRoomJoined : audit::event::kRoomLeft,
+                {{"session_id", change.session_id},
+                 {"user_id", change.user_id},
+                 {"room_id", change.room_id},
+                 {"reason", change.left},
+                 {"correlation_id", change.correlation_id}});
+}
 
 // The order of members is the order of lives: logs call back into the executor, which runs the
 // core.
@@ -47,7 +58,7 @@ class RoomsRole final : public server::Role {
       core_ = std::make_unique<RoomsCore>(
           OptionsFrom(*context_.config),
           CoreEnvironment{*context_.clock, *context_.ids, *executor_, *disk_, *memory_, *leases_,
-                          *context_.policy});
+                          *context_.policy, RecordMember});
       core_->Start([&](const absl::Status& status) {
         result = status;
         ready_ = status.ok();

@@ -55,7 +55,7 @@ SimOwner::SimOwner(Kernel& kernel, Disk& disk, eventlog::MemoryMemberLeaseStore&
       disk_log_(kernel, disk, 4'000),
       memory_log_(kernel, memory_, 200),
       core_(std::move(options),
-            {kernel, kernel.ids(), thread_, disk_log_, memory_log_, leases, policy}) {
+            {kernel, kernel.ids(), thread_, disk_log_, memory_log_, leases, policy, nullptr}) {
   core_.Start([this](const absl::Status& status) { ready_ = status.ok(); });
   Tick();
 }

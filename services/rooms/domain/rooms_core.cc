@@ -436,7 +436,13 @@ void RoomsCore::ListSessions(const IdentityPtr& caller, const v1::ListSessionsRe
 
 void RoomsCore::Follow(const v1::JoinRequest& request, RoomFollower* follower,
                        Reply<FollowStart> reply) {
-  const auto room = Authorize(follower->identity, policy::Action::kRoomRead, request.room_id());
+  auto room = Authorize(follower->identity, policy::Action::kRoomRead, request.room_id());
+  const RoomPattern* pattern = table_.PatternFor(request.room_id());
+  if (!room.ok() && CodeOf(room.status()) == ErrorCode::kRoomNotFound && pattern != nullptr) {
+    table_.Create(table_.DefinitionFrom(*pattern, request.room_id()),
+                  [](const absl::StatusOr<RoomPtr>&) {});
+    room = table_.Find(request.room_id());
+  }
   if (!room.ok()) return reply(room.status());
   if (request.history() < 0 || request.history() > kMaxReplay) {
     return reply(InvalidField("history", "0 to 10000", absl::StrCat(request.history())));

@@ -27,6 +27,15 @@ namespace covet::rooms {
 
 using IdentityPtr = std::shared_ptr<const common::v1::Identity>;
 
+// Someone came into a room or left it, for the audit log.
+struct MemberChange {
+  const std::string& session_id;
+  const std::string& user_id;
+  const std::string& room_id;
+  const std::string& correlation_id;  // Of the request; empty where there was none.
+  std::string_view left;              // Why; empty for a join.
+};
+
 // What the core needs from outside. All of it outlives the core and the callbacks it is owed.
 struct CoreEnvironment {
   const Clock& clock;
@@ -36,6 +45,8 @@ struct CoreEnvironment {
   eventlog::EventLog& memory;
   eventlog::MemberLeaseStore& leases;
   const policy::PolicyStore& policy;
+  // May be null.
+  std::function<void(const MemberChange&)> on_member = nullptr;
 };
 
 struct RoomsCounters {

@@ -250,6 +250,9 @@ void RoomsCore::FinishJoin(const LinkCall& call, const RoomPtr& room, bool metri
   const bool came = AddMember(room, *session, metrics);
   const std::string user_id = session->user_id();
   ++counters_.joins;
+  if (env_.on_member) {
+    env_.on_member({session->id(), user_id, room->id(), call.correlation_id, ""});
+  }
   v1::OwnerReply reply;
   *reply.mutable_joined()->mutable_room() = Describe(*room);
   for (const std::string_view name :

@@ -89,6 +89,7 @@ void RoomsCore::EvictMember(Room& room, Session& session, const std::string& rea
   removed.set_room_id(room.id());
   removed.set_session_id(session.id());
   removed.set_reason(reason);
+  if (env_.on_member) env_.on_member({session.id(), session.user_id(), room.id(), "", reason});
   Edge* edge = session.edge;
   RemoveMembership(room, session, 0);
   if (!edge->connected()) return;
