@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -139,6 +140,10 @@ class EdgeRole final : public server::Role {
     wire_ = MakeGrpcLinkWire(std::move(channel));
     LinkOptions link_options;
     link_options.edge_name = EdgeName(*config_);
+    // An owner ends an edge after a lease without a beat; the edge gives up a silent owner before.
+    const int64_t lease_ms = config::Millis(config_->rooms().lease());
+    link_options.beat_interval_ms = std::min(link_options.beat_interval_ms, lease_ms / 5);
+    link_options.silence_ms = std::min(link_options.silence_ms, lease_ms * 4 / 5);
     link_ = std::make_unique<LinkClient>(std::move(link_options), *context_.clock, *context_.ids,
                                          *wire_, dispatcher_);
     wire_->Bind(link_.get());
