@@ -30,6 +30,14 @@ void RecordMember(const MemberChange& change) {
                  {"correlation_id", change.correlation_id}});
 }
 
+void LogPublished(const std::string& session_id, const std::string& room_id, int64_t offset,
+                  const std::string& correlation_id) {
+  log::Debug("published", {{"session_id", session_id},
+                           {"room_id", room_id},
+                           {"offset", offset},
+                           {"correlation_id", correlation_id}});
+}
+
 // The order of members is the order of lives: logs call back into the executor, which runs the
 // core.
 class RoomsRole final : public server::Role {
@@ -58,7 +66,7 @@ class RoomsRole final : public server::Role {
       core_ = std::make_unique<RoomsCore>(
           OptionsFrom(*context_.config),
           CoreEnvironment{*context_.clock, *context_.ids, *executor_, *disk_, *memory_, *leases_,
-                          *context_.policy, RecordMember});
+                          *context_.policy, RecordMember, LogPublished});
       core_->Start([&](const absl::Status& status) {
         result = status;
         ready_ = status.ok();

@@ -54,8 +54,8 @@ SimOwner::SimOwner(Kernel& kernel, Disk& disk, eventlog::MemoryMemberLeaseStore&
       thread_(kernel, 300),
       disk_log_(kernel, disk, 4'000),
       memory_log_(kernel, memory_, 200),
-      core_(std::move(options),
-            {kernel, kernel.ids(), thread_, disk_log_, memory_log_, leases, policy, nullptr}) {
+      core_(std::move(options), {kernel, kernel.ids(), thread_, disk_log_, memory_log_, leases,
+                                 policy, nullptr, nullptr}) {
   core_.Start([this](const absl::Status& status) { ready_ = status.ok(); });
   Tick();
 }

@@ -47,6 +47,10 @@ struct CoreEnvironment {
   const policy::PolicyStore& policy;
   // May be null.
   std::function<void(const MemberChange&)> on_member = nullptr;
+  // A session's message has been committed. May be null.
+  std::function<void(const std::string& session_id, const std::string& room_id, int64_t offset,
+                     const std::string& correlation_id)>
+      on_published = nullptr;
 };
 
 struct RoomsCounters {

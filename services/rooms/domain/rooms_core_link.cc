@@ -325,8 +325,12 @@ void RoomsCore::FinishPublish(const LinkCall& call, const RoomPtr& room, v1::Lin
     event.set_edge_key(publish.edge_key());
   }
   AppendOrRepeat(room, std::move(event), publish.resend(),
-                 [this, call](const absl::StatusOr<Published>& published) {
+                 [this, call, room](const absl::StatusOr<Published>& published) {
                    if (!published.ok()) return SendError(call, published.status());
+                   if (env_.on_published) {
+                     env_.on_published(call.session_id, room->id(), published->offset,
+                                       call.correlation_id);
+                   }
                    v1::OwnerReply reply;
                    reply.mutable_published()->set_offset(published->offset);
                    reply.mutable_published()->set_duplicate(published->duplicate);
