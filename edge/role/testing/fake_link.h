@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "common/base/id_generator.h"
+#include "common/base/manual_clock.h"
+#include "edge/rooms/link_client.h"
+
+namespace covet::edge {
+
+// A link whose wire never comes up.
+struct FakeLink {
+  class Wire final : public LinkWire {
+   public:
+    void Connect(uint64_t /*number*/) override {}
+    void Write(uint64_t /*number*/, rooms::v1::EdgeFrame /*frame*/) override {}
+    void Cancel(uint64_t /*number*/) override {}
+  };
+  class Dispatcher final : public LinkDispatcher {
+   public:
+    void Dispatch(std::shared_ptr<const LinkBatch> /*batch*/) override {}
+  };
+
+  ManualClock clock;
+  SeededIds ids{1};
+  Wire wire;
+  Dispatcher dispatcher;
+  LinkClient client{LinkOptions{}, clock, ids, wire, dispatcher};
+};
+
+}  // namespace covet::edge
