@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from harness.deployment import Deployment
+from harness.postgres import Postgres
 
 
 def pytest_pyfunc_call(pyfuncitem):
@@ -52,6 +53,13 @@ def make_covet(tmp_path):
         except AssertionError as error:
             problems.append(str(error))
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server that tests share; those that stop or kill it make a Postgres of their own."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture
