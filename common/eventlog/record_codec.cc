@@ -23,10 +23,12 @@ void EncodeRecords(const std::vector<std::shared_ptr<const std::string>>& record
   for (const auto& record : records) size += record->size() + kMaxLengthBytes;
   blob->clear();
   blob->reserve(size);
-  for (const auto& record : records) {
-    AppendLength(record->size(), blob);
-    blob->append(*record);
-  }
+  for (const auto& record : records) EncodeRecord(*record, blob);
+}
+
+void EncodeRecord(std::string_view record, std::string* blob) {
+  AppendLength(record.size(), blob);
+  blob->append(record);
 }
 
 bool RecordCursor::Next(std::string_view* record) {

@@ -13,6 +13,9 @@ namespace covet::eventlog {
 void EncodeRecords(const std::vector<std::shared_ptr<const std::string>>& records,
                    std::string* blob);
 
+// Appends one record.
+void EncodeRecord(std::string_view record, std::string* blob);
+
 // Walks a blob. Views point into it.
 class RecordCursor {
  public:

@@ -15,10 +15,12 @@ bool IsDigit(uint8_t c) { return static_cast<uint8_t>(c - '0') < 10; }
 bool IsHexDigit(uint8_t c) { return IsDigit(c) || static_cast<uint8_t>((c | 0x20) - 'a') < 6; }
 
 // One scan. Each step leaves `p_` behind what it took, or on the error.
+template <bool kTellMembers>
 class Scanner {
  public:
-  Scanner(std::string_view text, int max_depth)
-      : begin_(reinterpret_cast<const uint8_t*>(text.data())),
+  Scanner(std::string_view text, int max_depth, std::vector<JsonMember>* members = nullptr)
+      : members_(members),
+        begin_(reinterpret_cast<const uint8_t*>(text.data())),
         p_(begin_),
         end_(begin_ + text.size()),
         max_depth_(max_depth) {}
@@ -43,6 +45,9 @@ class Scanner {
       if (opened) continue;
       // A value has ended: close what ends with it, until a comma leads to the next value.
       for (;;) {
+        if constexpr (kTellMembers) {
+          if (InMember()) members_->back().value = TextFrom(value_);
+        }
         SkipSpace();
         if (depth_ == 0) return p_ == end_ ? JsonError::kNone : JsonError::kTrailingData;
         if (p_ == end_) return JsonError::kUnexpectedEnd;
@@ -117,13 +122,29 @@ class Scanner {
   JsonError Key() {
     if (p_ == end_) return JsonError::kUnexpectedEnd;
     if (*p_ != '"') return JsonError::kUnexpectedCharacter;
+    const uint8_t* const name = p_ + 1;
     if (const JsonError error = String(); error != JsonError::kNone) return error;
+    if constexpr (kTellMembers) {
+      if (InMember()) {
+        const std::string_view quoted = TextFrom(name);
+        members_->push_back({quoted.substr(0, quoted.size() - 1), {}});
+      }
+    }
     SkipSpace();
     if (p_ == end_) return JsonError::kUnexpectedEnd;
     if (*p_ != ':') return JsonError::kUnexpectedCharacter;
     ++p_;
     SkipSpace();
+    if constexpr (kTellMembers) {
+      if (InMember()) value_ = p_;
+    }
     return JsonError::kNone;
+  }
+
+  bool InMember() const { return depth_ == 1 && in_object_; }
+
+  std::string_view TextFrom(const uint8_t* from) const {
+    return {reinterpret_cast<const char*>(from), static_cast<size_t>(p_ - from)};
   }
 
   JsonError String() {
@@ -236,6 +257,8 @@ class Scanner {
     in_object_ = (outer_[depth_ / 64] >> (depth_ % 64)) & 1;
   }
 
+  std::vector<JsonMember>* const members_;
+  const uint8_t* value_ = nullptr;  // Where the value of the newest member begins.
   const uint8_t* const begin_;
   const uint8_t* p_;
   const uint8_t* const end_;
@@ -299,7 +322,13 @@ JsonKind JsonKindOf(char first) {
 }
 
 JsonScanResult ScanJson(std::string_view text, int max_depth) {
-  return Scanner(text, std::clamp(max_depth, 0, kMaxJsonDepth)).Run();
+  return Scanner<false>(text, std::clamp(max_depth, 0, kMaxJsonDepth)).Run();
+}
+
+JsonScanResult ScanJsonMembers(std::string_view text, std::vector<JsonMember>* members,
+                               int max_depth) {
+  members->clear();
+  return Scanner<true>(text, std::clamp(max_depth, 0, kMaxJsonDepth), members).Run();
 }
 
 }  // namespace covet::payload

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace covet::payload {
 
@@ -47,5 +48,17 @@ inline constexpr int kMaxJsonDepth = 1024;
 // it travels as text: numbers of any size, escapes of lone surrogates, repeated keys. One pass, no
 // recursion, no allocation. Thread-safe.
 JsonScanResult ScanJson(std::string_view text, int max_depth = kDefaultJsonDepth);
+
+// A member of an object, as its text has it.
+struct JsonMember {
+  std::string_view name;   // What is between the quotes: escapes are still escapes.
+  std::string_view value;  // Without whitespace around it.
+};
+
+// As ScanJson, and tells the members of the outermost object, in their order, repeated ones too.
+// `members` is replaced; it is empty where the text is not an object, and of no use where it is not
+// valid. Views point into `text`.
+JsonScanResult ScanJsonMembers(std::string_view text, std::vector<JsonMember>* members,
+                               int max_depth = kDefaultJsonDepth);
 
 }  // namespace covet::payload

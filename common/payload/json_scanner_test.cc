@@ -333,5 +333,25 @@ TEST(JsonScannerTest, AgreesWithSimdjson) {
   EXPECT_GT(valid, 40'000);
 }
 
+TEST(JsonMembersTest, TellsThoseOfTheOutermostObject) {
+  std::vector<JsonMember> members;
+  const auto scan = [&members](std::string_view text) {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    EXPECT_TRUE(ScanJsonMembers(text, &members).ok()) << text;
+    for (const JsonMember& member : members) pairs.emplace_back(member.name, member.value);
+    return pairs;
+  };
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(scan(R"({"a":1,"b":"x","a":null})"),
+            (Pairs{{"a", "1"}, {"b", R"("x")"}, {"a", "null"}}));
+  EXPECT_EQ(scan(R"( { "o" : { "in" : [ 1 , {} ] } , "l" : [ ] , "\u0061":-1.5e3 } )"),
+            (Pairs{{"o", R"({ "in" : [ 1 , {} ] })"}, {"l", "[ ]"}, {R"(\u0061)", "-1.5e3"}}));
+  EXPECT_EQ(scan(R"({"":{}})"), (Pairs{{"", "{}"}}));
+  EXPECT_EQ(scan("{}"), Pairs());
+  EXPECT_EQ(scan(R"([{"a":1}])"), Pairs());
+  EXPECT_EQ(scan(R"("a")"), Pairs());
+  EXPECT_FALSE(ScanJsonMembers(R"({"a":})", &members).ok());
+}
+
 }  // namespace
 }  // namespace covet::payload

@@ -13,32 +13,10 @@ absl::Status RoomExists(std::string_view room_id) {
                    {{"room_id", std::string(room_id)}});
 }
 
-absl::Status PermissionDenied(std::string_view action, std::string_view resource) {
-  return MakeError(ErrorCode::kPermissionDenied,
-                   "You may not " + std::string(action) + " on " + std::string(resource),
-                   {{"action", std::string(action)}, {"resource", std::string(resource)}});
-}
-
 absl::Status NotJoined(std::string_view room_id) {
   return MakeError(ErrorCode::kPermissionDenied,
                    "Join " + std::string(room_id) + " on this connection before sending to it",
                    {{"reason", "NOT_JOINED"}, {"room_id", std::string(room_id)}});
-}
-
-absl::Status InvalidField(std::string_view field, std::string_view expected,
-                          std::string_view received) {
-  return MakeError(ErrorCode::kInvalidArgument,
-                   std::string(field) + " must be " + std::string(expected),
-                   {{"field", std::string(field)},
-                    {"expected", std::string(expected)},
-                    {"received", std::string(received)}});
-}
-
-absl::Status PayloadTooLarge(int64_t limit, int64_t size) {
-  return MakeError(ErrorCode::kMessageTooLarge,
-                   "A payload may have " + std::to_string(limit) + " bytes, this one has " +
-                       std::to_string(size),
-                   {{"limit", std::to_string(limit)}, {"size", std::to_string(size)}});
 }
 
 absl::Status EpochChanged(std::string_view room_id) {
@@ -46,8 +24,6 @@ absl::Status EpochChanged(std::string_view room_id) {
                    "The log of " + std::string(room_id) + " has begun anew",
                    {{"room_id", std::string(room_id)}});
 }
-
-absl::Status Unavailable(std::string_view why) { return MakeError(ErrorCode::kUnavailable, why); }
 
 absl::Status UnknownSession(std::string_view session_id) {
   return MakeError(ErrorCode::kNotFound, "There is no live session " + std::string(session_id),

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "covet/common/v1/common.pb.h"
+#include "covet/streams/v1/streams.pb.h"
+#include "services/streams/domain/record_buffer.h"
+
+namespace covet::streams {
+
+// How a source wants to be run.
+struct SourceTraits {
+  // Run only while someone reads, and `linger_ms` longer; else from the start to the end.
+  bool on_demand = false;
+  int64_t linger_ms = 0;
+  // Each user (and each filter) has a stream of its own, in memory, gone `linger_ms` after its last
+  // reader. Only with `on_demand`.
+  bool per_user = false;
+  bool per_filter = false;
+};
+
+// What a run begins with.
+struct SourceStart {
+  // As the last committed buffer of an earlier run gave it (RecordBuffer::SetPosition); empty where
+  // there is none. Survives a crash if the log does: it is in the commit of the records it belongs
+  // to, so what lies before it is in the log and what lies after it is not.
+  std::string position;
+  // Records were lost since then: the first one should be marked (RecordBuffer::MarkGap) if the
+  // source cannot go on from `position` exactly. True for every run but the first of a stream.
+  bool again = false;
+  // For `per_user`: whose stream it is. Never null then.
+  std::shared_ptr<const common::v1::Identity> identity;
+  // For `per_filter`: what its readers ask for.
+  v1::Filter filter;
+};
+
+enum class SourceAppend : uint8_t {
+  kQueued,        // Hand in more.
+  kBackpressure,  // Queued; hand in more when `committed` of everything queued before has run.
+  kRefused,       // The run is over; `committed` is called with CANCELLED.
+};
+
+// Where a run hands in what it finds. Thread-safe; no call blocks. Calls after the run's end do
+// nothing.
+//
+// The bound: at most kSourceQueueBytes wait for their commit; a run that goes on beyond
+// kBackpressure up to twice that is failed with RESOURCE_EXHAUSTED.
+class SourceSink {
+ public:
+  virtual ~SourceSink() = default;
+
+  // Appends the records, in the order of the calls. `committed` runs once, on the streams'
+  // executor: with OK when records and position are durable. It must not block; it may come after
+  // the run's end, so what it uses must live on. A status that is not OK means that the run has
+  // failed.
+  virtual SourceAppend Append(RecordBuffer records,
+                              std::function<void(absl::Status)> committed = nullptr) = 0;
+  // The source is connected and delivers. A run begins as connecting.
+  virtual void SetLive() = 0;
+  // How far the source is ahead of what was appended; none if that cannot be told.
+  virtual void SetLag(std::optional<int64_t> lag_ms) = 0;
+  // The run cannot go on. It is destroyed, and another is started after a backoff from the last
+  // committed position. `why` is shown to people (last_error) and must hold no secrets.
+  virtual void Fail(absl::Status why) = 0;
+};
+
+inline constexpr int64_t kSourceQueueBytes = 4 << 20;
+
+// One attempt to deliver a resource's records, from its making until its destruction. Made and
+// destroyed on the sources' control thread. The destructor stops it, promptly (well below a
+// second), and returns when nothing of it runs any more.
+class SourceRun {
+ public:
+  virtual ~SourceRun() = default;
+};
+
+// Where a resource's records come from. Runs of one stream never overlap. Used on the sources'
+// control thread, which all sources share: Start must not wait for anything. I/O happens on threads
+// or loops of the source's own.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual SourceTraits traits() const = 0;
+  // Never null; what cannot work is told by `sink->Fail`. `sink` may be kept beyond the run's end.
+  virtual std::unique_ptr<SourceRun> Start(SourceStart start, std::shared_ptr<SourceSink> sink) = 0;
+};
+
+}  // namespace covet::streams
