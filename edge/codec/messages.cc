@@ -55,11 +55,12 @@ void EndWithOrigin(std::string* out, Priority priority, std::string_view correla
   out->push_back('}');
 }
 
-void AppendDetails(std::string* out, const ErrorDetails& details) {
+void AppendDetails(std::string* out, const ErrorMessage& error) {
+  if (!error.details_json.empty()) return AppendRawMember(out, "details", error.details_json);
   AppendMemberName(out, "details");
   out->push_back('{');
   bool first = true;
-  for (const auto& [name, value] : details) {
+  for (const auto& [name, value] : error.details) {
     if (!first) out->push_back(',');
     first = false;
     AppendQuoted(out, name);
@@ -217,22 +218,35 @@ std::string MessageEncoder::Error(const ErrorMessage& error, const ReplyTo& to) 
   AppendStringMember(&out, "error_code", error.code);
   AppendStringMember(&out, "error_message", error.message);
   if (!to.id.empty()) AppendStringMember(&out, "original_message_id", to.id);
-  AppendDetails(&out, error.details);
+  AppendDetails(&out, error);
   AppendBoolMember(&out, "recoverable", IsRecoverable(error.code));
   if (error.rate_limit.has_value()) AppendRateLimit(&out, *error.rate_limit);
   return End(std::move(out), to.id.empty() ? nullptr : &to);
 }
 
+void MessageEncoder::BeginOfCall(std::string_view type, const ReplyTo& call, std::string* out) {
+  out->append("{\"type\":\"").append(type).append("\",\"id\":");
+  AppendQuoted(out, call.id);
+  AppendTimeMember(out, "timestamp", clock_.WallMillis());
+  out->append(",\"data\":{");
+}
+
+std::string MessageEncoder::RpcResponse(std::string_view result, const ReplyTo& call) {
+  std::string out;
+  out.reserve(kFrameOverhead + result.size() + 2 * call.id.size() + call.correlation_id.size());
+  BeginOfCall("rpc_response", call, &out);
+  AppendRawMember(&out, "result", result);
+  return EndReply(std::move(out), call);
+}
+
 std::string MessageEncoder::RpcError(const ErrorMessage& error, const ReplyTo& call) {
   std::string out;
   out.reserve(kFrameOverhead);
-  out += R"({"type":"rpc_error","id":)";
-  AppendQuoted(&out, call.id);
-  AppendTimeMember(&out, "timestamp", clock_.WallMillis());
-  out += R"(,"data":{"error":{)";
+  BeginOfCall("rpc_error", call, &out);
+  out += R"("error":{)";
   AppendStringMember(&out, "code", error.code);
   AppendStringMember(&out, "message", error.message);
-  AppendDetails(&out, error.details);
+  AppendDetails(&out, error);
   // Of a backend's own code nobody knows it.
   if (ErrorCodeFromReason(error.code).has_value()) {
     AppendBoolMember(&out, "recoverable", IsRecoverable(error.code));

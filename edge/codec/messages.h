@@ -42,6 +42,7 @@ struct ErrorMessage {
   std::string message{};
   ErrorDetails details{};
   std::optional<RateLimit> rate_limit{};
+  std::string details_json{};  // JSON text of an object; if not empty it stands for `details`.
 };
 
 struct DecodeError;
@@ -154,7 +155,8 @@ class MessageEncoder {
   std::string HeartbeatReply(std::optional<int64_t> sequence, const ReplyTo& to);
   // `original_id` is left out if empty; without it there is no `metadata` either.
   std::string Error(const ErrorMessage& error, const ReplyTo& to);
-  // Carries the call's own id.
+  // Both carry the call's own id. `result` is JSON text.
+  std::string RpcResponse(std::string_view result, const ReplyTo& call);
   std::string RpcError(const ErrorMessage& error, const ReplyTo& call);
 
   std::string Joined(const RoomJoined& joined, const ReplyTo& to);
@@ -182,6 +184,8 @@ class MessageEncoder {
   // `{"type":…,"id":…,"timestamp":…,"data":{`
   void Begin(std::string_view type, std::string* out);
   void BeginAt(std::string_view type, int64_t time_ms, std::string* out);
+  // The same with the call's id.
+  void BeginOfCall(std::string_view type, const ReplyTo& call, std::string* out);
 
   MessageIds& ids_;
   const Clock& clock_;

@@ -32,17 +32,27 @@ bool RequestTable::InUse(std::string_view id) const {
 
 RequestTable::Token RequestTable::Begin(Request request) {
   const size_t hash = HashOf(request.id);
+  if (request.call != 0) ++calls_;
   unfinished_.push_back({hash, next_token_, std::move(request)});
   return next_token_++;
 }
 
 Request RequestTable::Finish(Token token) {
-  const auto it = std::find_if(unfinished_.begin(), unfinished_.end(),
-                               [&](const Unfinished& known) { return known.token == token; });
-  // Each token is finished once: callbacks run once.
+  return End(std::find_if(unfinished_.begin(), unfinished_.end(),
+                          [&](const Unfinished& known) { return known.token == token; }));
+}
+
+Request RequestTable::FinishCall(uint64_t call) {
+  return End(std::find_if(unfinished_.begin(), unfinished_.end(),
+                          [&](const Unfinished& known) { return known.request.call == call; }));
+}
+
+Request RequestTable::End(std::vector<Unfinished>::iterator it) {
+  // Each request is finished once: callbacks run once.
   assert(it != unfinished_.end());
   Request request = std::move(it->request);
   SwapErase(unfinished_, it);
+  if (request.call != 0) --calls_;
   return request;
 }
 
@@ -50,6 +60,15 @@ Request* RequestTable::Find(std::string_view id) {
   const auto it = std::find_if(unfinished_.begin(), unfinished_.end(),
                                [&](const Unfinished& known) { return known.request.id == id; });
   return it == unfinished_.end() ? nullptr : &it->request;
+}
+
+std::vector<uint64_t> RequestTable::CallNumbers() const {
+  std::vector<uint64_t> numbers;
+  numbers.reserve(calls_);
+  for (const Unfinished& known : unfinished_) {
+    if (known.request.call != 0) numbers.push_back(known.request.call);
+  }
+  return numbers;
 }
 
 void RequestTable::Hold(std::string_view id) { held_.push_back({HashOf(id), std::string(id)}); }

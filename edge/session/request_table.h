@@ -19,6 +19,7 @@ struct Request {
   std::string room_id;         // Empty where it has none.
   Priority priority = Priority::kNormal;
   bool metrics = false;  // A join that subscribes to the room's metrics.
+  uint64_t call = 0;     // An rpc_call's number in the RpcGateway; 0 for other requests.
   // What came to end those metrics before the join was answered, and takes effect after it.
   std::unique_ptr<Request> unsubscribe;
 
@@ -38,9 +39,15 @@ class RequestTable {
   Token Begin(Request request);
   // Ends what Begin began; its id may come again, unless held.
   Request Finish(Token token);
+  // The same for an RPC call, by its number.
+  Request FinishCall(uint64_t call);
   // The unfinished request of that id, good until the next call; null if there is none.
   Request* Find(std::string_view id);
   size_t unfinished() const { return unfinished_.size(); }
+  // How many of them are RPC calls.
+  size_t calls() const { return calls_; }
+  // Their numbers.
+  std::vector<uint64_t> CallNumbers() const;
 
   // The id belongs to a live subscription.
   void Hold(std::string_view id);
@@ -60,7 +67,10 @@ class RequestTable {
     std::string id;
   };
 
+  Request End(std::vector<Unfinished>::iterator it);
+
   Token next_token_ = 1;
+  size_t calls_ = 0;
   std::vector<Unfinished> unfinished_;
   std::vector<Held> held_;
 };

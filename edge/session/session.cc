@@ -158,12 +158,14 @@ void Session::RefuseRate(const ClientMessage& message, std::string_view scope,
   Offend();
 }
 
-RequestTable::Token Session::Begin(const ClientMessage& message, std::string_view room_id) {
+RequestTable::Token Session::Begin(const ClientMessage& message, std::string_view room_id,
+                                   uint64_t call) {
   Request request;
   request.id = std::string(message.id);
   request.correlation_id = std::string(message.correlation_id);
   request.room_id = std::string(room_id);
   request.priority = message.priority;
+  request.call = call;
   const RequestTable::Token token = requests_.Begin(std::move(request));
   UpdateReading();
   return token;
@@ -174,6 +176,8 @@ Request Session::Finish(RequestTable::Token token) {
   UpdateReading();
   return request;
 }
+
+Request Session::FinishCall(uint64_t call) { return requests_.FinishCall(call); }
 
 void Session::Reply(std::string text, Priority priority) {
   Outbound message;
@@ -202,7 +206,9 @@ void Session::Refuse(const ClientMessage& message, const ErrorMessage& error) {
 
 void Session::Refuse(const Request& request, const ErrorMessage& error) {
   thread_.counters().CountError(error.code);
-  Reply(thread_.encoder().Error(error, request.reply_to()), request.priority);
+  Reply(request.call != 0 ? thread_.encoder().RpcError(error, request.reply_to())
+                          : thread_.encoder().Error(error, request.reply_to()),
+        request.priority);
 }
 
 void Session::Offend() {
@@ -341,9 +347,10 @@ void Session::SendPing(std::string payload) {
 }
 
 void Session::UpdateReading() {
-  if (requests_.unfinished() >= kMaxUnfinished) {
+  const size_t waiting = requests_.unfinished() - requests_.calls();
+  if (waiting >= kMaxUnfinished) {
     too_many_ = true;
-  } else if (requests_.unfinished() <= kMaxUnfinished / 2) {
+  } else if (waiting <= kMaxUnfinished / 2) {
     too_many_ = false;
   }
   const bool pause = too_many_ || backpressured_;
@@ -366,6 +373,7 @@ void Session::End(uint16_t code, std::string reason) {
 void Session::LeaveRooms() {
   if (!registered_) return;
   registered_ = false;
+  thread_.router().EndSession(*this);
   thread_.rooms().CloseSession(id(), thread_.shared().draining.load(std::memory_order_relaxed));
 }
 

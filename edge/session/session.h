@@ -29,8 +29,8 @@ namespace covet::edge {
 // sessions can share is in the SessionThread.
 class Session final : public ConnectionHandler, public RoomSubscriber {
  public:
-  // Requests that may wait for an answer; beyond it the connection is not read until half of them
-  // are answered.
+  // Requests that may wait for an answer, RPC calls aside, which have a bound of their own; beyond
+  // it the connection is not read until half of them are answered.
   static constexpr size_t kMaxUnfinished = 64;
 
   // `identity` has no session id yet. `slot` is held until the connection has ended.
@@ -64,9 +64,12 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   SessionRooms& rooms() { return rooms_; }
   PendingNotifications& notifications() { return notifications_; }
 
-  // Begins a request that is answered later: its id stays in use until Finish.
-  RequestTable::Token Begin(const ClientMessage& message, std::string_view room_id);
+  // Begins a request that is answered later: its id stays in use until Finish, that of an rpc_call,
+  // which has a number, until FinishCall.
+  RequestTable::Token Begin(const ClientMessage& message, std::string_view room_id,
+                            uint64_t call = 0);
   Request Finish(RequestTable::Token token);
+  Request FinishCall(uint64_t call);
   // Sends a reply ahead of rooms and subscriptions.
   void Reply(std::string text, Priority priority);
   // Sends something in the order of rooms and subscriptions.

@@ -41,6 +41,7 @@ struct SessionShared {
   limits::RateLimiter rpc_calls;  // By user.
   limits::MemoryBudget memory;
   std::atomic<bool> draining{false};
+  std::atomic<int64_t> running{0};      // RPC calls, which a drain gives some time to end.
   std::atomic<int64_t> connections{0};  // That hold a slot of max_connections.
 };
 

@@ -48,6 +48,7 @@ SessionSettings SettingsOf(const config::v1::Config& config) {
   settings.messages = RateOf(limits.messages(), unlimited);
   settings.rpc_calls = RateOf(limits.rpc_calls(), unlimited);
   settings.rooms_per_connection = static_cast<size_t>(limits.rooms_per_connection());
+  settings.calls_per_connection = static_cast<size_t>(limits.calls_per_connection());
   settings.abuse = AbuseOf(config);
   settings.max_connections = unlimited ? 0 : edge.max_connections();
   settings.allowed_origins.assign(edge.allowed_origins().begin(), edge.allowed_origins().end());

@@ -25,6 +25,7 @@ struct SessionSettings {
   limits::Rate messages = limits::Rate::Of(100, absl::Minutes(1));  // Of a connection.
   limits::Rate rpc_calls = limits::Rate::Of(50, absl::Minutes(1));  // Of a user on this edge.
   size_t rooms_per_connection = 100;
+  size_t calls_per_connection = 32;
   limits::AbusePolicy abuse;
 
   int64_t max_connections = 1000;            // 0 for any number.
