@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 # Folders of domain logic; any folder named domain/ counts too.
-DOMAIN = ("common/policy/", "common/limits/", "common/payload/", "edge/codec/", "edge/frame/", "edge/rooms/")
+DOMAIN = ("common/policy/", "common/limits/", "common/payload/", "common/protojson/", "edge/codec/", "edge/frame/", "edge/rooms/")
 # edge/rooms holds the domain beside the adapter of the link's gRPC stream, whose files say so in their names.
 ADAPTER = re.compile(r"(grpc|_adapter|_fuzzer|_benchmark)[a-z_]*\.(h|cc)$")
 FORBIDDEN_IN_DOMAIN = re.compile(r"^(grpcpp/|grpc/|boost/beast|boost/asio|sqlite3\.h|sys/socket\.h|netinet/)")
