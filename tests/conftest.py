@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from harness.backend import ExampleBackend
 from harness.deployment import Deployment
 from harness.postgres import Postgres
 
@@ -71,3 +72,13 @@ def room():
 @pytest.fixture
 def user():
     return f"user_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def backend():
+    """The example backend, running; a test may stop, kill and start it."""
+    example = ExampleBackend()
+    try:
+        yield example.start()
+    finally:
+        example.close()
