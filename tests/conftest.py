@@ -12,6 +12,10 @@ from harness.deployment import Deployment
 from harness.postgres import Postgres
 
 
+def pytest_addoption(parser):
+    parser.addoption("--write-console", action="store_true", help="put what commands print into the pages")
+
+
 def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None

@@ -53,6 +53,7 @@ e2e_tests() {
     return
   fi
   ensure_python
+  ensure_grpcurl
   say "end to end ($preset)"
   COVETD="$ROOT/$(program "$preset" covetd)" COVET_TEST_TIMEOUT="$patience" \
     "$PYTHON" -m pytest tests -q -rs --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null

@@ -71,3 +71,13 @@ ensure_python() {
   "$PYTHON" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt >&2
   printf '%s\n' "$sum" >"$stamp"
 }
+
+# grpcurl, which the guides use, is a Go tool: where Go is, the tests' own copy is kept in run/bin.
+GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+ensure_grpcurl() {
+  export PATH="$PATH:$ROOT/run/bin"
+  command -v grpcurl >/dev/null || ! command -v go >/dev/null || {
+    say "installing grpcurl"
+    GOBIN="$ROOT/run/bin" go install "$GRPCURL" >&2 || say "grpcurl could not be installed"
+  }
+}
