@@ -1,0 +1,1 @@
+"""Covet for Python; the client is `covetpy.client`."""

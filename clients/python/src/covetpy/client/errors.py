@@ -1,0 +1,91 @@
+"""What can go wrong, by what a caller may do about it."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+
+class CovetError(Exception):
+    """Everything that this package raises on purpose."""
+
+
+class ConnectionLostError(CovetError):
+    """The connection ended before the answer came; whether the request took effect is unknown."""
+
+
+class NotConnectedError(CovetError):
+    """There is no connection, and the request is not one that may wait for the next."""
+
+
+class QueueFullError(CovetError):
+    """Too many messages wait for a connection already."""
+
+
+class RequestTimeoutError(CovetError):
+    """No answer came in time."""
+
+
+class EndedError(CovetError):
+    """The room, subscription or client has ended. `reason` is the server's."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} has ended: {reason}")
+        self.reason = reason
+
+
+class ServerError(CovetError):
+    """The server refused a request: `error` and `rpc_error` as they came.
+
+    `recoverable` tells whether the same request may succeed later.
+    """
+
+    def __init__(self, code: str, message: str, details: Optional[Mapping[str, Any]] = None, recoverable: bool = False,
+                 rate_limit: Optional[Mapping[str, Any]] = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+        self.recoverable = recoverable
+        self.rate_limit = dict(rate_limit) if rate_limit else None
+
+
+class AuthenticationError(ServerError):
+    """AUTH_FAILED or AUTH_EXPIRED."""
+
+
+class PermissionDeniedError(ServerError):
+    """PERMISSION_DENIED."""
+
+
+class RateLimitedError(ServerError):
+    """RATE_LIMITED; `rate_limit["reset"]` is when one more is accepted."""
+
+
+class RpcError(ServerError):
+    """A call that failed; `code` is Covet's or the backend's own."""
+
+
+class RpcTimeoutError(RpcError):
+    """RPC_TIMEOUT."""
+
+
+_BY_CODE = {
+    "AUTH_FAILED": AuthenticationError,
+    "AUTH_EXPIRED": AuthenticationError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "RATE_LIMITED": RateLimitedError,
+}
+_RECOVERABLE = frozenset({"RATE_LIMITED", "UNAVAILABLE", "RPC_TIMEOUT", "INTERNAL", "CHECKSUM_MISMATCH"})
+
+
+def from_message(message: Mapping[str, Any]) -> ServerError:
+    """The error that an `error` or `rpc_error` message tells of."""
+    data = message.get("data", {})
+    if message.get("type") == "rpc_error":
+        error = data.get("error", {})
+        code = error.get("code", "INTERNAL")
+        kind = RpcTimeoutError if code == "RPC_TIMEOUT" else RpcError
+        return kind(code, error.get("message", ""), error.get("details"), code in _RECOVERABLE, error.get("rate_limit"))
+    code = data.get("error_code", "INTERNAL")
+    return _BY_CODE.get(code, ServerError)(code, data.get("error_message", ""), data.get("details"),
+                                           bool(data.get("recoverable")), data.get("rate_limit"))
