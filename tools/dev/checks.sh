@@ -54,6 +54,7 @@ e2e_tests() {
   fi
   ensure_python
   ensure_grpcurl
+  ensure_js_client
   say "end to end ($preset)"
   COVETD="$ROOT/$(program "$preset" covetd)" COVET_TEST_TIMEOUT="$patience" \
     "$PYTHON" -m pytest tests -q -rs --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null

@@ -11,6 +11,8 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Deque, Generic, Opti
 T = TypeVar("T")
 Callback = Callable[[T], Union[None, Awaitable[None]]]
 
+MAX_EARLY = 1000
+
 logger = logging.getLogger("covetpy.client")
 
 
@@ -74,10 +76,14 @@ class Mailbox(Generic[T]):
 
 class Feed(Generic[T]):
     """What a room or subscription delivers: to callbacks, in order, and to iterators, each with a mailbox of its own.
-    Without any, items are let go."""
+    What comes before the first of them waits for it, up to MAX_EARLY items: whoever has no reader by then wants none, and
+    from then on items are let go."""
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
+        self._early: Optional[list[T]] = []
+        self._closed = False
+        self._error: Optional[Exception] = None
         self._mailboxes: list[Mailbox[T]] = []
         self._tasks: list[asyncio.Task[None]] = []
         # Called when every reader has taken everything.
@@ -110,6 +116,11 @@ class Feed(Generic[T]):
 
     def put(self, *items: T) -> bool:
         """False if a reader had no room for them; then none has got any."""
+        if self._early is not None:
+            self._early.extend(items)
+            if len(self._early) > MAX_EARLY:
+                self._early = None
+            return True
         if not all(mailbox.takes(len(items)) for mailbox in self._mailboxes):
             return False
         for mailbox in self._mailboxes:
@@ -117,6 +128,7 @@ class Feed(Generic[T]):
         return True
 
     def close(self, error: Optional[Exception] = None) -> None:
+        self._closed, self._error = True, error
         for mailbox in self._mailboxes:
             mailbox.close(error)
 
@@ -128,6 +140,10 @@ class Feed(Generic[T]):
         mailbox: Mailbox[T] = Mailbox(self._bound)
         mailbox.on_empty = self._emptied
         self._mailboxes.append(mailbox)
+        mailbox.put(self._early or [])
+        self._early = None
+        if self._closed:
+            mailbox.close(self._error)
         return mailbox
 
     def _emptied(self) -> None:

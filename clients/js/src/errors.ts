@@ -1,0 +1,81 @@
+/** Everything that this package throws on purpose. */
+export class CovetError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = new.target.name;
+  }
+}
+
+/** The connection ended before the answer came; whether the request took effect is unknown. */
+export class ConnectionLostError extends CovetError {
+  constructor(message: string, readonly closeCode?: number) {
+    super(message);
+  }
+}
+
+/** There is no connection, and the request is not one that may wait for the next. */
+export class NotConnectedError extends CovetError {}
+
+/** Too many messages wait for a connection already. */
+export class QueueFullError extends CovetError {}
+
+/** No answer came in time. */
+export class RequestTimeoutError extends CovetError {}
+
+/** The room, subscription, upload or client has ended; `reason` is the server's. */
+export class EndedError extends CovetError {
+  constructor(what: string, readonly reason: string) {
+    super(`${what} has ended: ${reason}`);
+  }
+}
+
+export interface RateLimit {
+  limit: number;
+  remaining: number;
+  /** When one more is accepted, RFC 3339. */
+  reset: string;
+}
+
+/** The server refused a request: `error` and `rpc_error` as they came. */
+export class ServerError extends CovetError {
+  constructor(
+    readonly code: string,
+    readonly reason: string,
+    readonly details: Record<string, unknown> = {},
+    /** Whether the same request may succeed later. */
+    readonly recoverable = false,
+    readonly rateLimit?: RateLimit,
+  ) {
+    super(`${code}: ${reason}`);
+  }
+}
+
+/** AUTH_FAILED or AUTH_EXPIRED. */
+export class AuthenticationError extends ServerError {}
+/** PERMISSION_DENIED. */
+export class PermissionDeniedError extends ServerError {}
+/** RATE_LIMITED; `rateLimit.reset` is when one more is accepted. */
+export class RateLimitedError extends ServerError {}
+/** A call that failed; `code` is Covet's or the backend's own. */
+export class RpcError extends ServerError {}
+/** RPC_TIMEOUT. */
+export class RpcTimeoutError extends RpcError {}
+
+const RECOVERABLE = new Set(['RATE_LIMITED', 'UNAVAILABLE', 'RPC_TIMEOUT', 'INTERNAL', 'CHECKSUM_MISMATCH']);
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export function errorOf(message: any): ServerError {
+  const data = message.data ?? {};
+  if (message.type === 'rpc_error') {
+    const error = data.error ?? {};
+    const kind = error.code === 'RPC_TIMEOUT' ? RpcTimeoutError : RpcError;
+    return new kind(error.code, error.message ?? '', error.details, RECOVERABLE.has(error.code), error.rate_limit);
+  }
+  const kind = {
+    AUTH_FAILED: AuthenticationError,
+    AUTH_EXPIRED: AuthenticationError,
+    PERMISSION_DENIED: PermissionDeniedError,
+    RATE_LIMITED: RateLimitedError,
+  }[data.error_code as string] ?? ServerError;
+  return new kind(data.error_code, data.error_message ?? '', data.details, Boolean(data.recoverable), data.rate_limit);
+}

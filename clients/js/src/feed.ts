@@ -1,0 +1,140 @@
+const MAX_EARLY = 1000;
+
+/** What waits for one reader, in order. */
+class Mailbox<T> implements AsyncIterableIterator<T> {
+  private items: T[] = [];
+  private wake: (() => void) | undefined;
+  private closed = false;
+  private error: Error | undefined;
+
+  constructor(private readonly bound: number, private readonly onEmpty: () => void, private readonly onReturn: () => void) {}
+
+  get empty(): boolean {
+    return this.items.length === 0;
+  }
+
+  /** An empty one takes any number, so that no batch is too large for ever. */
+  takes(count: number): boolean {
+    return this.items.length === 0 || this.items.length + count <= this.bound;
+  }
+
+  put(items: readonly T[]): void {
+    if (this.closed) return;
+    this.items.push(...items);
+    this.wake?.();
+  }
+
+  close(error?: Error): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.error = error;
+    this.wake?.();
+  }
+
+  async next(): Promise<IteratorResult<T>> {
+    for (;;) {
+      if (this.items.length > 0) return {done: false, value: this.items.shift() as T};
+      this.onEmpty();
+      if (this.items.length > 0) continue;
+      if (this.closed) {
+        const error = this.error;
+        this.error = undefined;
+        if (error) throw error;
+        return {done: true, value: undefined};
+      }
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.onReturn();
+    this.closed = true;
+    this.items = [];
+    return {done: true, value: undefined};
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
+    return this;
+  }
+}
+
+export type Listener<T> = (item: T) => void | Promise<void>;
+
+/** Whatever a listener throws is shown, since nobody else could hear of it. */
+export async function invoke<A extends unknown[]>(listener: (...args: A) => unknown, ...args: A): Promise<void> {
+  try {
+    await listener(...args);
+  } catch (error) {
+    console.error('covet: a listener failed', error);
+  }
+}
+
+/**
+ * What a room or subscription delivers: to listeners, one after the other, and to iterators, each with a mailbox of its
+ * own that holds about `bound` items. What comes before the first of them waits for it, up to MAX_EARLY items: whoever has
+ * no reader by then wants none, and from then on items are let go.
+ */
+export class Feed<T> {
+  private early: T[] | undefined = [];
+  private closed: {error: Error | undefined} | undefined;
+  private readonly mailboxes = new Set<Mailbox<T>>();
+  private readonly byListener = new Map<Listener<T>, Mailbox<T>>();
+  /** Called when every reader has taken everything. */
+  onEmpty: () => void = () => {};
+
+  constructor(private readonly bound: number) {}
+
+  listen(listener: Listener<T>): void {
+    const mailbox = this.open();
+    this.byListener.set(listener, mailbox);
+    void (async () => {
+      try {
+        for await (const item of mailbox) await invoke(listener, item);
+      } catch {
+        // The end of the feed, which iterators and `end` listeners are told of.
+      }
+    })();
+  }
+
+  unlisten(listener: Listener<T>): void {
+    void this.byListener.get(listener)?.return();
+    this.byListener.delete(listener);
+  }
+
+  iterate(): AsyncIterableIterator<T> {
+    return this.open();
+  }
+
+  /** False if a reader had no room for them; then none has got any. */
+  put(...items: T[]): boolean {
+    if (this.early) {
+      this.early.push(...items);
+      if (this.early.length > MAX_EARLY) this.early = undefined;
+      return true;
+    }
+    for (const mailbox of this.mailboxes) if (!mailbox.takes(items.length)) return false;
+    for (const mailbox of this.mailboxes) mailbox.put(items);
+    return true;
+  }
+
+  close(error?: Error): void {
+    this.closed = {error};
+    for (const mailbox of this.mailboxes) mailbox.close(error);
+  }
+
+  private open(): Mailbox<T> {
+    const mailbox: Mailbox<T> = new Mailbox<T>(
+      this.bound,
+      () => {
+        if ([...this.mailboxes].every((each) => each.empty)) this.onEmpty();
+      },
+      () => this.mailboxes.delete(mailbox),
+    );
+    this.mailboxes.add(mailbox);
+    mailbox.put(this.early ?? []);
+    this.early = undefined;
+    if (this.closed) mailbox.close(this.closed.error);
+    return mailbox;
+  }
+}

@@ -1,0 +1,10 @@
+export {CovetPyWebSocketClient} from './client.js';
+export type {CallOptions, ClientEvents, ClientOptions, Notification} from './client.js';
+export * from './errors.js';
+export type {Reconnect} from './reconnect.js';
+export {Room} from './room.js';
+export type {Gap, JoinOptions, Position, RoomEvent, RoomEvents, SendOptions} from './room.js';
+export {Subscription} from './subscription.js';
+export type {Filters, Rec as StreamRecord, StreamType, SubscribeOptions, SubscriptionEvents} from './subscription.js';
+export {Upload} from './upload.js';
+export type {FileStatus, UploadOptions, UploadResult, UploadSource} from './upload.js';

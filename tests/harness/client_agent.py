@@ -1,0 +1,92 @@
+"""A client library in a process of its own, driven by commands; see agents/."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from harness.process import TIMEOUT
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMANDS = {
+    "python": [sys.executable, str(ROOT / "tests/harness/agents/agent.py"), str(ROOT / "clients/python/src")],
+    "js": ["node", str(ROOT / "tests/harness/agents/agent.mjs"), str(ROOT / "clients/js/dist/index.js")],
+}
+
+
+class AgentError(Exception):
+    """What a command failed with; `type` is the class's name, which both libraries share."""
+
+    def __init__(self, error):
+        super().__init__(str(error))
+        self.type = error["type"]
+        self.code = error.get("code")
+        self.reason = error.get("reason")
+        self.details = error.get("details")
+
+
+class ClientAgent:
+    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`."""
+
+    def __init__(self, language):
+        self._command = COMMANDS[language]
+        self._answers = {}
+        self._changed = asyncio.Condition()
+        self.events = []
+
+    async def __aenter__(self):
+        self._process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE,
+                                                             stdout=asyncio.subprocess.PIPE, limit=1 << 26)
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_):
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), TIMEOUT)
+        except asyncio.TimeoutError:
+            self._process.kill()
+            raise
+        await self._reading
+
+    def start(self, command, **args):
+        """A future of the command's answer."""
+        number = len(self._answers)
+        self._answers[number] = asyncio.get_running_loop().create_future()
+        line = json.dumps({"id": number, "command": command, "args": args})
+        self._process.stdin.write(line.encode() + b"\n")
+        return asyncio.ensure_future(asyncio.wait_for(self._answers[number], TIMEOUT * 2))
+
+    async def do(self, command, **args):
+        return await self.start(command, **args)
+
+    async def take(self, event, count=1, of=None):
+        """The first `count` events of that name, once there are so many."""
+        def found():
+            return [told for told in self.events if told["event"] == event and (of is None or told.get("of") == of)]
+
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(lambda: len(found()) >= count), TIMEOUT * 2)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"{len(found())} of {count} {event}; the last events: {self.events[-5:]}") from None
+        return found()[:count]
+
+    async def items(self, event, count=1, of=None):
+        return [told["item"] for told in await self.take(event, count, of)]
+
+    async def _read(self):
+        async for line in self._process.stdout:
+            told = json.loads(line)
+            if "id" in told:
+                answer = self._answers[told["id"]]
+                if answer.done():
+                    continue
+                if "error" in told:
+                    answer.set_exception(AgentError(told["error"]))
+                else:
+                    answer.set_result(told["result"])
+                continue
+            async with self._changed:
+                self.events.append(told)
+                self._changed.notify_all()
