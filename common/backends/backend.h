@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/backends/call.h"
+#include "common/backends/circuit_breaker.h"
 #include "common/backends/method_table.h"
 #include "covet/config/v1/services.pb.h"
 
@@ -48,8 +49,6 @@ class BackendStream : public BackendCall {
   // To be called again only after OnRecord, possibly from within it.
   virtual void Next() = 0;
 };
-
-enum class BreakerState : uint8_t { kClosed, kOpen, kTrial };
 
 // For metrics and for people.
 struct BackendState {
@@ -97,6 +96,7 @@ using MethodsChanged = std::function<void(Backend& backend)>;
 class Backends {
  public:
   struct Options {
+    std::string role;  // Whose backends these are, for metrics.
     int64_t refresh_interval_ms = 60'000;
     int64_t max_message_bytes = int64_t{4} << 20;  // Of a response or a record.
     metrics::Registry* metrics = nullptr;          // May be null; outlives this.

@@ -51,6 +51,7 @@ bool JsonToWireWriter::Any(const MessageTable& table, const Path& path, int wire
   if (content_table.well_known == WellKnown::kNone) {
     if (!Object(content_table, path, wire_depth + 1, true)) return false;
   } else {
+    // Protobuf's own printer leaves out a `value` that is empty.
     const Path value_path{&path, "value"};
     bool found = false;
     for (bool more = in_.Enter(); more; more = in_.Next()) {
@@ -69,7 +70,6 @@ bool JsonToWireWriter::Any(const MessageTable& table, const Path& path, int wire
         if (!Message(content_table, value_path, wire_depth + 1)) return false;
       }
     }
-    if (!found) return Fail(value_path, "a value", "none");
   }
   content.Close();
   in_ = end;

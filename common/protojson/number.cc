@@ -73,6 +73,14 @@ bool IsLongInteger(std::string_view number, size_t digits) {
   return number.size() > digits && std::all_of(number.begin(), number.end(), IsDigit);
 }
 
+// The nearest value; false if it is infinite.
+template <typename T>
+bool Nearest(std::string_view number, T* out) {
+  const auto result = absl::from_chars(number.data(), number.data() + number.size(), *out);
+  // What is too small is out of range as well, but near enough to zero.
+  return result.ec != std::errc::result_out_of_range || std::abs(*out) < 1;
+}
+
 }  // namespace
 
 bool ParseInteger(std::string_view number, Integer* out) {
@@ -100,11 +108,9 @@ RealError ParseDouble(std::string_view number, double* out) {
       *out = *exact;
       return RealError::kNone;
     }
-    absl::from_chars(number.data(), number.data() + number.size(), *out);
-    return std::isfinite(*out) ? RealError::kInexact : RealError::kTooLarge;
+    return Nearest(number, out) ? RealError::kInexact : RealError::kTooLarge;
   }
-  absl::from_chars(number.data(), number.data() + number.size(), *out);
-  return std::isfinite(*out) ? RealError::kNone : RealError::kTooLarge;
+  return Nearest(number, out) ? RealError::kNone : RealError::kTooLarge;
 }
 
 RealError ParseFloat(std::string_view number, float* out) {
@@ -116,8 +122,7 @@ RealError ParseFloat(std::string_view number, float* out) {
     *out = static_cast<float>(value);
     return static_cast<double>(*out) == value ? RealError::kNone : RealError::kInexact;
   }
-  absl::from_chars(number.data(), number.data() + number.size(), *out);
-  return std::isfinite(*out) ? RealError::kNone : RealError::kTooLarge;
+  return Nearest(number, out) ? RealError::kNone : RealError::kTooLarge;
 }
 
 bool IsNumber(std::string_view text) {
