@@ -95,6 +95,7 @@ void LinkDecoder::Decode(OwnerItem& item, LinkBatch& batch) const {
       return;
     }
     case OwnerItem::kNotification: {
+      batch.credit_bytes += static_cast<int64_t>(item.ByteSizeLong());
       const rooms::v1::LinkNotification& notification = item.notification();
       NotificationItem out;
       out.notification_id = notification.notification_id();

@@ -126,12 +126,41 @@ bool ThreadRooms::UnsubscribeMetrics(const std::string& session_id,
 
 void ThreadRooms::AckNotification(const std::string& session_id, const std::string& notification_id,
                                   bool explicit_ack) {
+  const auto session = sessions_.find(session_id);
+  if (session == sessions_.end()) return;
+  std::vector<Ack>& acks = session->second.acks;
+  const bool known = std::any_of(acks.begin(), acks.end(), [&](const Ack& ack) {
+    return ack.notification_id == notification_id && ack.is_explicit == explicit_ack;
+  });
+  if (known) return;
+  if (acks.size() < kMaxAcks) acks.push_back({notification_id, explicit_ack, true});
+  SubmitAck(session_id, notification_id, explicit_ack);
+}
+
+void ThreadRooms::SubmitAck(const std::string& session_id, const std::string& notification_id,
+                            bool is_explicit) {
   EdgeRequest request;
   request.set_session_id(session_id);
   request.mutable_notification_ack()->set_notification_id(notification_id);
-  request.mutable_notification_ack()->set_explicit_(explicit_ack);
-  // Waits for a reply, so that it is repeated over a broken link.
-  Submit(std::move(request), PublishCall{session_id, nullptr});
+  request.mutable_notification_ack()->set_explicit_(is_explicit);
+  Submit(std::move(request), AckCall{session_id, notification_id, is_explicit});
+}
+
+void ThreadRooms::FinishAck(const AckCall& call, const ReplyItem& item) {
+  const auto session = sessions_.find(call.session_id);
+  if (session == sessions_.end()) return;
+  std::vector<Ack>& acks = session->second.acks;
+  const auto ack = std::find_if(acks.begin(), acks.end(), [&](const Ack& known) {
+    return known.notification_id == call.notification_id && known.is_explicit == call.is_explicit;
+  });
+  if (ack == acks.end()) return;
+  if (item.reply.error().code() == "UNAVAILABLE") {
+    ack->under_way = false;
+    acks_failed_ = true;
+    return;
+  }
+  acks.erase(ack);
+  if (acks.empty()) std::vector<Ack>().swap(acks);
 }
 
 void ThreadRooms::OnDrained(const std::string& session_id) {
@@ -192,6 +221,11 @@ void ThreadRooms::OnNotification(const NotificationItem& item) {
   const auto deliver = [&](const std::string& session_id) {
     const auto session = sessions_.find(session_id);
     if (session == sessions_.end()) return;
+    const std::vector<Ack>& acks = session->second.acks;
+    const bool acknowledged = std::any_of(acks.begin(), acks.end(), [&](const Ack& ack) {
+      return ack.notification_id == item.notification_id;
+    });
+    if (acknowledged) return;
     session->second.subscriber->OnNotification(item.notification_id, item.frame, item.priority,
                                                item.expires_at_ms, item.acknowledge);
   };
@@ -221,8 +255,9 @@ void ThreadRooms::OnReply(const ReplyItem& item) {
     if (!item.reply.has_error()) RemoveFromHub(leave->session_id, leave->room_id);
     return leave->done(item.reply.has_error() ? ToError(item.reply.error()) : RoomError{});
   }
+  if (auto* ack = std::get_if<AckCall>(&call)) return FinishAck(*ack, item);
   auto& publish = std::get<PublishCall>(call);
-  if (publish.done == nullptr || !sessions_.contains(publish.session_id)) return;
+  if (!sessions_.contains(publish.session_id)) return;
   PublishResult result;
   if (item.reply.has_error()) result.error = ToError(item.reply.error());
   result.offset = item.reply.published().offset();
@@ -406,6 +441,14 @@ void ThreadRooms::EndAll(const std::string& room_id, const std::string& reason, 
 
 void ThreadRooms::Tick() {
   for (const auto& [room_id, hub] : hubs_) hub->Retry();
+  if (!acks_failed_ || !link_.connected()) return;
+  acks_failed_ = false;
+  for (auto& [session_id, session] : sessions_) {
+    for (Ack& ack : session.acks) {
+      if (std::exchange(ack.under_way, true)) continue;
+      SubmitAck(session_id, ack.notification_id, ack.is_explicit);
+    }
+  }
 }
 
 }  // namespace covet::edge

@@ -54,9 +54,17 @@ class ThreadRooms final : public RoomGateway {
   const ThreadRoomsCounters& counters() const { return counters_; }
 
  private:
+  // An acknowledgement that the owner has not confirmed. It is repeated until it has, and meanwhile
+  // keeps the notification from coming again, as after a break of the link.
+  struct Ack {
+    std::string notification_id;
+    bool is_explicit;
+    bool under_way;
+  };
   struct SessionEntry {
     RoomSubscriber* subscriber = nullptr;
     std::vector<std::string> rooms;
+    std::vector<Ack> acks;  // At most kMaxAcks; one beyond it is sent once.
   };
   struct JoinCall {
     std::string session_id;
@@ -72,17 +80,25 @@ class ThreadRooms final : public RoomGateway {
     std::string session_id;
     std::function<void(PublishResult)> done;
   };
+  struct AckCall {
+    std::string session_id;
+    std::string notification_id;
+    bool is_explicit;
+  };
   struct ReadCall {
     std::string room_id;
     uint64_t reader;
     uint64_t generation;
   };
-  using Call = std::variant<JoinCall, LeaveCall, PublishCall, ReadCall>;
+  using Call = std::variant<JoinCall, LeaveCall, PublishCall, AckCall, ReadCall>;
 
   void Submit(rooms::v1::EdgeRequest request, Call call);
   void OnReply(const ReplyItem& item);
   void FinishJoin(JoinCall& call, const ReplyItem& item);
   void FinishRead(const ReadCall& call, const ReplyItem& item);
+  void SubmitAck(const std::string& session_id, const std::string& notification_id,
+                 bool is_explicit);
+  void FinishAck(const AckCall& call, const ReplyItem& item);
   RoomHub& HubFor(const rooms::v1::Room& room);
   RoomHub* FindHub(const std::string& room_id);
   // Ends one membership and tells its session why.
@@ -101,9 +117,11 @@ class ThreadRooms final : public RoomGateway {
   LinkClient& link_;
   const int32_t page_bytes_;
   uint64_t next_token_ = 1;
+  static constexpr size_t kMaxAcks = 1'000;
   StreamTag next_tag_ = 1;
   absl::flat_hash_map<uint64_t, Call> calls_;
   absl::flat_hash_map<std::string, SessionEntry> sessions_;
+  bool acks_failed_ = false;  // Some are to be repeated.
   absl::flat_hash_map<std::string, std::unique_ptr<RoomHub>> hubs_;
   ThreadRoomsCounters counters_;
 };

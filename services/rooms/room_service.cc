@@ -57,6 +57,9 @@ absl::Status CheckNotification(const v1::Notification& notification) {
   constexpr size_t kMaxTitle = 256;
   constexpr size_t kMaxMessage = 4'096;
   constexpr int kMaxActions = 16;
+  constexpr int64_t kMaxBytes = 64 << 10;
+  const auto size = static_cast<int64_t>(notification.ByteSizeLong());
+  if (size > kMaxBytes) return PayloadTooLarge(kMaxBytes, size);
   const std::string& type = notification.notification_type();
   if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes)) {
     return InvalidField("notification.notification_type", "info, warning, error or success", type);

@@ -19,7 +19,7 @@ class Kernel final : public Clock {
  public:
   explicit Kernel(uint64_t seed) : random_(seed) {}
 
-  int64_t WallMillis() const override { return kEpochMs + now_us_ / 1000; }
+  int64_t WallMillis() const override { return kEpochMs + wall_offset_ms_ + now_us_ / 1000; }
   int64_t SteadyMicros() const override { return now_us_; }
 
   void At(int64_t time_us, std::function<void()> closure) {
@@ -41,6 +41,9 @@ class Kernel final : public Clock {
     now_us_ = time_us;
   }
 
+  // As when someone sets the machine's time.
+  void JumpWall(int64_t ms) { wall_offset_ms_ += ms; }
+
   // Uniform in [low, high].
   int64_t Random(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(random_.Random64() % static_cast<uint64_t>(high - low + 1));
@@ -61,6 +64,7 @@ class Kernel final : public Clock {
   };
   std::priority_queue<Event> queue_;
   int64_t now_us_ = 0;
+  int64_t wall_offset_ms_ = 0;
   uint64_t next_ = 0;
   SeededIds random_;
 };

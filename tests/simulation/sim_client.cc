@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "edge/frame/frame_header.h"
+#include "edge/session/pending_notifications.h"
 #include "tests/simulation/world.h"
 
 namespace covet::sim {
@@ -89,10 +91,56 @@ class SimClient::Socket final : public edge::Connection,
     SendText(R"({"type":"room_left","data":{"room_id":")" + room_id + R"(","reason":")" + reason +
              "\"}}");
   }
-  void OnNotification(const std::string&, edge::FramePtr, edge::Priority, int64_t, bool) override {}
-  void OnNotificationRead(const std::string&) override {}
+  // As the edge's session does it.
+  void OnNotification(const std::string& notification_id, edge::FramePtr frame,
+                      edge::Priority priority, int64_t expires_at_ms, bool acknowledge) override {
+    if (acknowledge && !notifications_.Add(notification_id)) return;
+    edge::Outbound message;
+    message.frame = std::move(frame);
+    message.lane = edge::Lane::kReply;
+    message.priority = priority;
+    message.expires_at_ms = expires_at_ms;
+    message.droppable = !acknowledge;
+    Send(std::move(message));
+    SendPing();
+  }
+  void OnNotificationRead(const std::string& notification_id) override {
+    SendText(R"({"type":"notification_read","data":{"notification_id":")" + notification_id +
+             "\"}}");
+  }
+  void Acknowledge(const std::string& notification_id) {
+    notifications_.Acknowledge(notification_id);
+    thread_.rooms->AckNotification(session_id(), notification_id, /*explicit_ack=*/true);
+  }
+
+  std::set<std::string> notified;  // What came on this connection.
 
  private:
+  void SendPing() {
+    auto ping = notifications_.TakePing();
+    if (!ping) return;
+    edge::Outbound message;
+    message.frame = edge::Frame::Ping(*std::move(ping));
+    message.lane = edge::Lane::kReply;
+    message.priority = edge::Priority::kLow;
+    Send(std::move(message));
+  }
+
+  // The client's library answers, in its own time.
+  void OnPing(std::string payload) {
+    world_.kernel().After(
+        world_.kernel().Random(100, 20'000), [self = shared_from_this(), payload] {
+          if (self->closed_) return;
+          self->thread().Post([self, payload] {
+            if (self->closed_) return;
+            for (const std::string& id : self->notifications_.OnPong(payload)) {
+              self->thread_.rooms->AckNotification(self->session_id(), id, /*explicit_ack=*/false);
+            }
+            self->SendPing();
+          });
+        });
+  }
+
   void Drain() {
     if (closed_) return;
     edge::Departure out;
@@ -100,6 +148,10 @@ class SimClient::Socket final : public edge::Connection,
       if (!queue_.Pop(world_.kernel().SteadyMillis(), &out)) break;
       queue_.Release(out.cost);
       std::string text(out.frame->text());
+      if ((out.frame->wire().front() & 0x0f) == edge::kOpcodePing) {
+        OnPing(std::move(text));
+        continue;
+      }
       if (out.spliced()) {
         std::string insert;
         out.AppendInsert(&insert);
@@ -124,11 +176,14 @@ class SimClient::Socket final : public edge::Connection,
   SimEdge::EdgeThread& thread_;
   covet::common::v1::Identity identity_;
   edge::OutboundQueue queue_;
+  edge::PendingNotifications notifications_;
   bool closed_ = false;
 };
 
 SimClient::SimClient(World& world, int index)
-    : world_(world), user_id_("user" + std::to_string(index)) {
+    : world_(world),
+      name_("client" + std::to_string(index)),
+      user_id_(world.UserId(index % world.options().users)) {
   for (int i = 0; i < world.options().rooms; ++i) views_["room" + std::to_string(i)];
 }
 
@@ -243,7 +298,7 @@ void SimClient::Publish() {
   if (outstanding_.has_value()) return;
   const std::string room_id = RandomRoom();
   if (!views_[room_id].joined) return;
-  outstanding_ = Outstanding{room_id, user_id_ + "-" + std::to_string(next_message_++)};
+  outstanding_ = Outstanding{room_id, name_ + "-" + std::to_string(next_message_++)};
   if (world_.kernel().Chance(10)) outstanding_->text += std::string(1'500, '.');
   SendOutstanding();
 }
@@ -279,8 +334,33 @@ void SimClient::SendOutstanding() {
   });
 }
 
+void SimClient::OnNotification(const std::string& text) {
+  const std::string id = Member(text, "notification_id");
+  std::string wrong;
+  if (Member(text, "type") == "notification_read") {
+    wrong = world_.notifications().CheckRead(user_id_, id);
+  } else {
+    const std::string to = Member(text, "title");
+    if (to.starts_with("user") && to != user_id_) wrong = id + " is for " + to;
+    const std::string seen = world_.notifications().CheckReceived(user_id_, id, socket_->notified,
+                                                                  world_.kernel().WallMillis());
+    if (!seen.empty()) wrong = seen;
+    if (to == user_id_ && world_.kernel().Chance(30)) {
+      world_.notifications().NoteAcknowledged(user_id_, id);
+      world_.kernel().After(world_.kernel().Random(100, 30'000), [socket = socket_, id] {
+        if (socket->client() == nullptr) return;
+        socket->thread().Post([socket, id] {
+          if (socket->client() != nullptr) socket->Acknowledge(id);
+        });
+      });
+    }
+  }
+  if (!wrong.empty()) world_.Fail(name_ + ": " + wrong);
+}
+
 void SimClient::OnEvent(const std::string& text) {
   const std::string type = Member(text, "type");
+  if (type.starts_with("notification")) return OnNotification(text);
   const std::string room_id = Member(text, "room_id");
   View& view = views_[room_id];
   if (type == "error") {
@@ -307,7 +387,7 @@ void SimClient::OnEvent(const std::string& text) {
   const int64_t offset = Number(text, "offset");
   const std::string epoch = Member(text, "epoch");
   const int64_t dropped = Number(text, "dropped");
-  const std::string where = user_id_ + " in " + room_id + " at " + std::to_string(view.last) +
+  const std::string where = name_ + " in " + room_id + " at " + std::to_string(view.last) +
                             " got " + std::to_string(offset);
   world_.statistics().dropped_told += dropped;
   if (Member(text, "replayed") == "true") {
@@ -331,7 +411,7 @@ void SimClient::OnJoined(const std::string& room_id, const edge::JoinResult& res
   view.joining = false;
   view.joined = true;
   view.replay_end = result.offset;
-  const std::string where = user_id_ + " joined " + room_id;
+  const std::string where = name_ + " joined " + room_id;
   // Unless it was ended before the answer came, the membership just goes on.
   if (std::exchange(view.again, false) && result.epoch == view.epoch) {
     if (result.offset < view.last) world_.Fail(where + ": again, into the past");

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "covet/common/v1/common.pb.h"
@@ -44,6 +45,7 @@ class SimClient {
   const std::map<std::string, View>& views() const { return views_; }
   bool connected() const { return socket_ != nullptr; }
   bool publishing() const { return outstanding_.has_value(); }
+  const std::string& name() const { return name_; }
   const std::string& user_id() const { return user_id_; }
 
  private:
@@ -60,8 +62,11 @@ class SimClient {
   void OnEvent(const std::string& text);
   std::string RandomRoom();
 
+  void OnNotification(const std::string& text);
+
   World& world_;
-  const std::string user_id_;
+  const std::string name_;
+  const std::string user_id_;  // Other clients may have the same.
   std::map<std::string, View> views_;
   std::shared_ptr<Socket> socket_;
   struct Outstanding {

@@ -64,6 +64,8 @@ void SimLog::Append(eventlog::Batch batch, StatusCallback done) {
     if (batch.first_offset != state.last_offset + 1) {
       return [done] { done(absl::AbortedError("offset")); };
     }
+    if (batch.time_ms < it->second.time_ms) disk_.broken = batch.log_id + ": time went back";
+    it->second.time_ms = batch.time_ms;
     for (const auto& record : batch.records) {
       it->second.records.push_back({++state.last_offset, batch.time_ms, *record});
       state.bytes += static_cast<int64_t>(record->size());

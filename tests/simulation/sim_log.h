@@ -18,9 +18,11 @@ struct Disk {
   struct Log {
     eventlog::LogState state;
     std::deque<eventlog::Record> records;
+    int64_t time_ms = 0;  // Of the newest batch.
   };
   std::map<std::string, Log> logs;
   std::map<std::string, std::string> values;
+  std::string broken;  // How the log's contract was broken, if it was.
 };
 
 // An event log over a Disk in virtual time. Writes commit in groups, each after a random delay.

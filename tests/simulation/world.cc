@@ -17,7 +17,7 @@ constexpr int64_t kQuietUs = 40'000'000;
 std::shared_ptr<const policy::Policy> MemberPolicy() {
   policy::Role role;
   role.name = "member";
-  for (const char* action : {"room:read", "room:write", "room:manage"}) {
+  for (const char* action : {"room:read", "room:write", "room:manage", "notify:send"}) {
     common::v1::Grant& grant = role.grants.emplace_back();
     grant.set_action(action);
     grant.set_pattern("*");
@@ -39,11 +39,15 @@ WorldOptions DrawOptions(Kernel& kernel) {
   options.edges = static_cast<int>(kernel.Random(1, 3));
   options.threads_per_edge = static_cast<int>(kernel.Random(1, 3));
   options.clients = static_cast<int>(kernel.Random(2, 8));
+  options.users = static_cast<int>(kernel.Random(1, options.clients));
   options.rooms = static_cast<int>(kernel.Random(1, 4));
   options.credit_bytes = kernel.Chance(50) ? (3 << 10) : (256 << 10);
   if (kernel.Chance(30)) options.retention.max_count = kernel.Random(5, 40);
   options.memory_rooms = kernel.Chance(15);
   options.fault_percent = static_cast<int>(kernel.Random(0, 25));
+  options.notify_percent = static_cast<int>(kernel.Chance(30) ? 0 : kernel.Random(1, 60));
+  if (kernel.Chance(20)) options.max_pending_notifications = kernel.Random(1, 10);
+  options.clock_jumps = kernel.Chance(20);
   options.steps = static_cast<int>(kernel.Random(50, 300));
   return options;
 }
@@ -74,6 +78,8 @@ World::World(uint64_t seed)
   rooms_options_.patterns.push_back({"room*", options_.retention, options_.memory_rooms});
   // Small enough that reads go to the log too.
   rooms_options_.cache_records = 20;
+  rooms_options_.max_pending_notifications = options_.max_pending_notifications;
+  rooms_options_.notification_window_bytes = 1 << 10;
   StartOwner();
   for (int i = 0; i < options_.edges; ++i) {
     edges_.push_back(
@@ -125,6 +131,36 @@ void World::DeleteRoom() {
   });
 }
 
+void World::Notify() {
+  if (owner_ == nullptr || !owner_->ready()) return;
+  rooms::v1::SendNotificationRequest request;
+  request.mutable_notification()->set_notification_type("info");
+  const std::string user_id = UserId(static_cast<int>(kernel_.Random(0, options_.users - 1)));
+  const int64_t dice = kernel_.Random(0, 99);
+  int64_t ttl_ms = 0;
+  if (dice < 80) {
+    request.set_user_id(user_id);
+    request.mutable_notification()->set_title(user_id);
+    // With a clock that jumps nobody can say when one ends.
+    if (dice < 15 && !options_.clock_jumps) ttl_ms = kernel_.Random(1, 3'000);
+  } else if (dice < 90) {
+    request.set_room_id("room0");
+    request.mutable_notification()->set_title("room");
+  } else {
+    request.set_everyone(true);
+    request.mutable_notification()->set_title("everyone");
+  }
+  request.mutable_ttl()->set_seconds(ttl_ms / 1'000);
+  request.mutable_ttl()->set_nanos(static_cast<int32_t>(ttl_ms % 1'000) * 1'000'000);
+  owner_->thread().Post([this, owner = owner_.get(), request, user_id, ttl_ms] {
+    const int64_t expires_ms = ttl_ms == 0 ? 0 : kernel_.WallMillis() + ttl_ms;
+    owner->core().SendNotification(Administrator(), request, "", [=, this](const auto& response) {
+      if (!response.ok() || !request.has_user_id()) return;
+      notifications_.NoteAccepted(user_id, response->notification_id(), expires_ms);
+    });
+  });
+}
+
 void World::NoteAcknowledged(const std::string& room_id, const std::string& text, int64_t offset) {
   ++statistics_.acknowledged;
   acknowledged_[room_id][text].insert(offset);
@@ -142,7 +178,12 @@ void World::Step() {
     } else {
       DeleteRoom();
     }
+    if (options_.clock_jumps) {
+      ++statistics_.clock_jumps;
+      kernel_.JumpWall(kernel_.Random(-5'000, 5'000));
+    }
   }
+  if (kernel_.Chance(options_.notify_percent)) Notify();
   for (const auto& client : clients_) client->Step();
 }
 
@@ -164,6 +205,7 @@ std::string World::Run() {
   }
   if (failure_.empty()) CheckLog();
   if (failure_.empty()) CheckMembers();
+  if (failure_.empty()) CheckNotifications();
   return failure_;
 }
 
@@ -200,14 +242,14 @@ void World::CheckMembers() {
     kernel_.RunUntil(kernel_.SteadyMicros() + 50'000);
     for (const auto& client : clients_) {
       const SimClient::View& view = client->views().at(room_id);
-      if (client->publishing()) return Fail(client->user_id() + " waits for an answer for ever");
-      if (view.wanted && !view.joined) return Fail(client->user_id() + " cannot join " + room_id);
+      if (client->publishing()) return Fail(client->name() + " waits for an answer for ever");
+      if (view.wanted && !view.joined) return Fail(client->name() + " cannot join " + room_id);
       if (!view.joined) continue;
       expected.insert(client->user_id());
       if (!room.ok()) return Fail(room_id + ": " + std::string(room.status().message()));
-      if (view.epoch != room->epoch()) return Fail(client->user_id() + " has another epoch");
+      if (view.epoch != room->epoch()) return Fail(client->name() + " has another epoch");
       if (view.last != room->last_offset() && !view.expect_first) {
-        return Fail(client->user_id() + " ended at " + std::to_string(view.last) + " of " +
+        return Fail(client->name() + " ended at " + std::to_string(view.last) + " of " +
                     std::to_string(room->last_offset()) + " in " + room_id);
       }
     }
@@ -215,6 +257,16 @@ void World::CheckMembers() {
       return Fail(room_id + " counts " + std::to_string(room->member_count()) + " members, not " +
                   std::to_string(expected.size()));
     }
+  }
+}
+
+void World::CheckNotifications() {
+  if (!disk_.broken.empty()) return Fail(disk_.broken);
+  const std::string wrong = notifications_.CheckEnd(options_.max_pending_notifications);
+  if (!wrong.empty()) return Fail(wrong);
+  // Everyone is there and answers pings.
+  if (const size_t pending = owner_->core().pending_notifications(); pending > 0) {
+    Fail(std::to_string(pending) + " notifications wait for ever");
   }
 }
 

@@ -12,6 +12,7 @@
 #include "common/policy/policy.h"
 #include "services/rooms/domain/rooms_core.h"
 #include "tests/simulation/kernel.h"
+#include "tests/simulation/notification_ledger.h"
 #include "tests/simulation/sim_log.h"
 
 namespace covet::sim {
@@ -21,11 +22,15 @@ struct WorldOptions {
   int edges = 2;
   int threads_per_edge = 2;
   int clients = 6;
+  int users = 6;  // Whose clients they are.
   int rooms = 3;
   int64_t credit_bytes = 64 << 10;
   eventlog::Retention retention;
   bool memory_rooms = false;
   int fault_percent = 10;  // Of the steps.
+  int notify_percent = 20;
+  int32_t max_pending_notifications = 1'000;
+  bool clock_jumps = false;
   int steps = 300;
 };
 
@@ -74,6 +79,9 @@ class World {
   bool quiet() const { return quiet_; }
   void Fail(const std::string& what);
 
+  std::string UserId(int index) const { return "user" + std::to_string(index); }
+  NotificationLedger& notifications() { return notifications_; }
+
   // What a client was told is committed: room, its message's text, offset.
   void NoteAcknowledged(const std::string& room_id, const std::string& text, int64_t offset);
   // Room epochs in which a room was deleted by the story, so that a loss is no loss.
@@ -89,6 +97,7 @@ class World {
     int64_t owner_kills = 0;
     int64_t edge_kills = 0;
     int64_t cuts = 0;
+    int64_t clock_jumps = 0;
   };
   Statistics& statistics() { return statistics_; }
 
@@ -98,8 +107,10 @@ class World {
   void StartOwner();
   void KillEdge(size_t index);
   void DeleteRoom();
+  void Notify();
   void CheckLog();
   void CheckMembers();
+  void CheckNotifications();
 
   Kernel kernel_;
   WorldOptions options_;
@@ -112,6 +123,7 @@ class World {
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::map<std::string, std::map<std::string, std::set<int64_t>>> acknowledged_;
   std::set<std::string> deleted_;
+  NotificationLedger notifications_;
   Statistics statistics_;
   std::string failure_;
   bool quiet_ = false;

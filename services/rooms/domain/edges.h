@@ -31,6 +31,9 @@ struct Session {
   };
   std::vector<Membership> rooms;
   struct Edge* edge = nullptr;
+  // How far it has been sent what waits in its user's inbox, and whether more does.
+  int64_t notified = 0;
+  bool more_notifications = false;
 
   const std::string& id() const { return identity->session_id(); }
   const std::string& user_id() const { return identity->user_id(); }

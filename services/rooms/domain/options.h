@@ -29,6 +29,8 @@ struct RoomsOptions {
   int64_t max_payload_bytes = 64 << 10;
   int32_t max_pending_notifications = 1'000;
   int64_t notification_ttl_ms = 86'400'000;
+  // What a session may have been sent of its user's inbox without acknowledging it, about.
+  int64_t notification_window_bytes = 128 << 10;
   // Appends that wait for their commit; beyond it publishes get UNAVAILABLE.
   int64_t max_inflight_bytes = 64LL << 20;
   // Newest records of each room in memory, and the bound over all rooms.

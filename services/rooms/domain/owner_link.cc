@@ -34,6 +34,17 @@ bool OwnerLink::AddTransient(v1::OwnerItem item) {
   return true;
 }
 
+bool OwnerLink::AddNotification(v1::OwnerItem item) {
+  const bool waits = item.notification().acknowledge();
+  if (AddTransient(std::move(item))) return true;
+  notifications_due_ = notifications_due_ || waits;
+  return false;
+}
+
+bool OwnerLink::TakeNotificationsDue() {
+  return credit_ > 0 && std::exchange(notifications_due_, false);
+}
+
 absl::flat_hash_set<std::string> OwnerLink::TakeHoles() {
   if (credit_ <= 0) return {};
   return std::exchange(holes_, {});

@@ -10,9 +10,10 @@
 namespace covet::rooms {
 
 // What waits to go down one link. Replies always wait their turn: the edge bounds them by the
-// requests it has open. Events need credit, in bytes: while there is any, the next one goes,
-// whatever its size. Without it they are dropped and their rooms remembered, and once credit
-// returns the edge hears where those rooms stand and reads the holes. Not thread-safe.
+// requests it has open. Events and notifications need credit, in bytes: while there is any, the
+// next one goes, whatever its size. Without it events are dropped and their rooms remembered, and
+// once credit returns the edge hears where those rooms stand and reads the holes; notifications
+// then come from their inboxes. Not thread-safe.
 class OwnerLink {
  public:
   explicit OwnerLink(int64_t credit_bytes) : credit_(credit_bytes) {}
@@ -27,6 +28,9 @@ class OwnerLink {
   bool AddEvent(const std::string& room_id, v1::OwnerItem item);
   // What nobody misses if it is dropped.
   bool AddTransient(v1::OwnerItem item);
+  // A notification; false if it was dropped. One that waits in an inbox goes once
+  // TakeNotificationsDue says so; others are for those who are there, if there is room for them.
+  bool AddNotification(v1::OwnerItem item);
   // Items that must arrive although they are not replies (a room's end, a removal); rare and small.
   void AddControl(v1::OwnerItem item) { AddReply(std::move(item)); }
   // Goes with the first frame.
@@ -37,6 +41,8 @@ class OwnerLink {
   // Rooms whose events were dropped, if there is credit again to tell of them.
   absl::flat_hash_set<std::string> TakeHoles();
   bool has_holes() const { return !holes_.empty() && credit_ > 0; }
+  // Whether notifications that wait were dropped, and there is credit again for them.
+  bool TakeNotificationsDue();
 
   // Moves what waits, about 1 MiB at most, into `frame`. False if nothing waits.
   bool TakeFrame(v1::OwnerFrame* frame);
@@ -55,6 +61,7 @@ class OwnerLink {
   int64_t credit_;
   int64_t dropped_ = 0;
   bool beat_ = false;
+  bool notifications_due_ = false;
   std::string welcome_;
 };
 

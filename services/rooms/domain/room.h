@@ -79,6 +79,7 @@ struct Room {
   int64_t head = 0;
   int64_t next = 1;
   int64_t bytes = 0;
+  int64_t time_ms = 0;  // Of the newest message; never goes back, whatever the clock does.
   std::vector<std::function<void(absl::Status)>>
       waiting;  // For kReady; at most max_waiting_requests.
 

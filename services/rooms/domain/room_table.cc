@@ -187,13 +187,34 @@ void RoomTable::OnOpened(const RoomPtr& room, absl::StatusOr<LogState> state) {
                          OnExecutor(std::function<void(absl::StatusOr<ReadResult>)>(
                              [this, room](const absl::StatusOr<ReadResult>& recent) {
                                if (room->dead) return;
-                               if (recent.ok()) FillFrom(*room, *recent);
-                               FinishOpen(room, recent.status());
+                               if (!recent.ok()) return FinishOpen(room, recent.status());
+                               FillFrom(*room, *recent);
+                               if (recent->records.empty()) return ReadNewest(room);
+                               FinishOpen(room, absl::OkStatus());
                              })));
 }
 
+// The last message is older than what is kept in mind; a room's life is counted from it.
+void RoomTable::ReadNewest(const RoomPtr& room) {
+  LogOf(*room).Read(room->log_id(), room->head - 1, 1, INT64_MAX,
+                    OnExecutor(std::function<void(absl::StatusOr<ReadResult>)>(
+                        [this, room](const absl::StatusOr<ReadResult>& newest) {
+                          if (room->dead) return;
+                          if (newest.ok() && !newest->records.empty()) NoteTime(*room, *newest);
+                          FinishOpen(room, newest.status());
+                        })));
+}
+
+void RoomTable::NoteTime(Room& room, const ReadResult& newest) {
+  room.time_ms = newest.records.back().time_ms;
+  room.last_used_ms = std::max(room.last_used_ms, room.time_ms);
+}
+
 void RoomTable::FillFrom(Room& room, const ReadResult& recent) {
-  const int64_t now = clock_.WallMillis();
+  if (recent.records.empty()) return;
+  NoteTime(room, recent);
+  // As Append has it, so that the keys' times do not go back either.
+  const int64_t now = std::max(clock_.WallMillis(), room.time_ms);
   v1::StoredEvent event;
   const size_t before = room.cache.bytes();
   for (const eventlog::Record& record : recent.records) {
@@ -217,10 +238,12 @@ void RoomTable::SetReady(const RoomPtr& room, absl::Status status) {
   for (auto& waiter : std::exchange(room->waiting, {})) waiter(status);
 }
 
-void RoomTable::Append(const RoomPtr& room, const v1::StoredEvent& event, PublishCallback done) {
+void RoomTable::Append(const RoomPtr& room, v1::StoredEvent event, PublishCallback done) {
   if (room->append_failed || inflight_bytes_ > options_.max_inflight_bytes) {
     return done(Unavailable("the log is behind"));
   }
+  room->time_ms = std::max(room->time_ms, event.time_ms());
+  event.set_time_ms(room->time_ms);
   PendingBatch& batch = room->building;
   if (batch.events.empty()) {
     batch.first_offset = room->next;
@@ -290,7 +313,7 @@ void RoomTable::OnAppended(const RoomPtr& room, absl::Status status) {
   room->bytes += batch.bytes;
   room->messages_since += static_cast<int64_t>(batch.events.size());
   room->bytes_since += batch.bytes;
-  room->last_used_ms = batch.time_ms;
+  room->last_used_ms = std::max(room->last_used_ms, batch.time_ms);
   room->cache_touched = ++logical_time_;
   const size_t before = room->cache.bytes();
   for (size_t i = 0; i < batch.events.size(); ++i) {

@@ -60,9 +60,10 @@ class RoomTable {
   // Runs `then` once the log is open, in the order of the calls.
   void WhenReady(const RoomPtr& room, std::function<void(absl::Status)> then);
 
-  // The room must be ready. Gives the message its offset. What is appended until the executor has
+  // The room must be ready. Gives the message its offset, and the time of the message before it if
+  // its own is earlier: the times of a log never go back. What is appended until the executor has
   // done what already waits there goes to the log as one batch.
-  void Append(const RoomPtr& room, const v1::StoredEvent& event, PublishCallback done);
+  void Append(const RoomPtr& room, v1::StoredEvent event, PublishCallback done);
   // Answers with the offset of an earlier message once that is committed.
   void WaitForCommit(const RoomPtr& room, Published published, PublishCallback done);
   // The room must be ready.
@@ -83,6 +84,8 @@ class RoomTable {
   void Load(const RoomPtr& room, bool create);
   void OnOpened(const RoomPtr& room, absl::StatusOr<eventlog::LogState> state);
   void FillFrom(Room& room, const eventlog::ReadResult& recent);
+  void ReadNewest(const RoomPtr& room);
+  void NoteTime(Room& room, const eventlog::ReadResult& newest);
   void FinishOpen(const RoomPtr& room, const absl::Status& status);
   void SetReady(const RoomPtr& room, absl::Status status);
   void OnAppended(const RoomPtr& room, absl::Status status);

@@ -291,12 +291,13 @@ void RoomsCore::Publish(const IdentityPtr& caller, const v1::PublishRequest& req
 void RoomsCore::AppendOrRepeat(const RoomPtr& room, v1::StoredEvent event, bool resend,
                                PublishCallback done) {
   if (event.dedup_hash() != 0) {
-    if (const auto offset = room->dedup.Find(event.dedup_hash(), event.time_ms())) {
+    const int64_t now = std::max(room->time_ms, event.time_ms());
+    if (const auto offset = room->dedup.Find(event.dedup_hash(), now)) {
       ++counters_.duplicates;
       return table_.WaitForCommit(room, Published{*offset, !resend}, std::move(done));
     }
   }
-  table_.Append(room, event, std::move(done));
+  table_.Append(room, std::move(event), std::move(done));
 }
 
 void RoomsCore::ListMembers(const IdentityPtr& caller, const v1::ListMembersRequest& request,
@@ -515,11 +516,10 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
       }
       inboxes_.Add(
           request.user_id(), stored,
-          [this, user_id = request.user_id(), stored, response,
-           reply](const absl::Status& status) mutable {
-            if (!status.ok()) return reply(Unavailable(std::string(status.message())));
+          [this, user_id = request.user_id(), response, reply](const absl::Status& status) mutable {
+            if (!status.ok()) return reply(status);
             if (const auto* sessions = edges_.SessionsOf(user_id)) {
-              DeliverNotification(Inboxes::ToLink(stored), {sessions->begin(), sessions->end()});
+              for (Session* session : *sessions) DeliverPending(*session);
               response.set_live_sessions(static_cast<int32_t>(sessions->size()));
             }
             reply(std::move(response));
@@ -531,7 +531,10 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
       if (!allowed(target)) return reply(PermissionDenied("notify:send", target));
       Session* session = edges_.FindSession(request.session_id());
       if (session == nullptr) return reply(UnknownSession(request.session_id()));
-      DeliverNotification(live, {session});
+      v1::OwnerItem item;
+      live.add_session_ids(session->id());
+      *item.mutable_notification() = std::move(live);
+      if (session->edge->connected()) SendNotificationTo(*session->edge, std::move(item));
       response.set_live_sessions(1);
       return reply(std::move(response));
     }
@@ -546,8 +549,7 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
         if (!attachment.edge->connected()) continue;
         v1::OwnerItem item;
         *item.mutable_notification() = live;
-        attachment.edge->link->AddControl(std::move(item));
-        Wake(*attachment.edge);
+        SendNotificationTo(*attachment.edge, std::move(item));
         count += attachment.sessions;
       }
       response.set_live_sessions(count);
@@ -560,8 +562,7 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
         if (!edge->connected()) continue;
         v1::OwnerItem item;
         *item.mutable_notification() = live;
-        edge->link->AddControl(std::move(item));
-        Wake(*edge);
+        SendNotificationTo(*edge, std::move(item));
         count += static_cast<int32_t>(edge->sessions.size());
       }
       response.set_live_sessions(count);

@@ -137,6 +137,7 @@ class RoomsCore {
   size_t room_count() const { return table_.rooms().size(); }
   size_t edge_count() const { return edges_.edges().size(); }
   size_t session_count() const { return edges_.sessions().size(); }
+  size_t pending_notifications() const { return inboxes_.pending_count(); }
   const std::string& incarnation() const { return incarnation_; }
 
  private:
@@ -155,7 +156,7 @@ class RoomsCore {
   absl::Status OnHello(uint64_t link_id, LinkWriter* writer, const v1::EdgeHello& hello);
   void Reconcile(Edge& edge, const v1::EdgeHello& hello);
   void OnRequest(Edge& edge, v1::EdgeRequest request);
-  void OnOpenSession(Edge& edge, const v1::EdgeSession& told);
+  Session& KnownSession(Edge& edge, const v1::EdgeSession& told);
   void OnJoin(const LinkCall& call, const v1::LinkJoin& join);
   void FinishJoin(const LinkCall& call, const RoomPtr& room, bool metrics);
   void OnLeave(const LinkCall& call, const v1::LinkLeave& leave);
@@ -189,8 +190,10 @@ class RoomsCore {
   void ExpireEphemeralRooms();
   void DeleteRoomNow(const RoomPtr& room, const std::string& reason,
                      std::function<void(absl::Status)> done);
-  void DeliverNotification(const v1::LinkNotification& notification,
-                           const std::vector<Session*>& sessions);
+  bool SendNotificationTo(Edge& edge, v1::OwnerItem item);
+  void DeliverPending(Session& session);
+  void GoOnNotifying();
+  void GoOnNotifying(const std::string& user_id);
 
   bool Allows(const common::v1::Identity& identity, policy::Action action, std::string_view room_id,
               const Room* room) const;

@@ -104,8 +104,10 @@ void RoomsCore::Reconcile(Edge& edge, const v1::EdgeHello& hello) {
   for (Session* session : ended) EndSession(*session, options_.presence_grace_ms);
 
   for (const v1::EdgeSession& told : hello.sessions()) {
-    OnOpenSession(edge, told);
-    Session* session = edges_.FindSession(told.identity().session_id());
+    Session* session = &KnownSession(edge, told);
+    // What went down the link before may not have arrived.
+    session->notified = 0;
+    DeliverPending(*session);
     absl::flat_hash_set<std::string> told_rooms;
     for (const v1::SessionRoom& membership : told.rooms()) told_rooms.insert(membership.room_id());
     const std::vector<Session::Membership> known = session->rooms;
@@ -173,7 +175,7 @@ void RoomsCore::OnRequest(Edge& edge, v1::EdgeRequest request) {
                       std::move(*request.mutable_correlation_id())};
   switch (request.kind_case()) {
     case v1::EdgeRequest::kOpenSession:
-      return OnOpenSession(edge, request.open_session());
+      return DeliverPending(KnownSession(edge, request.open_session()));
     case v1::EdgeRequest::kCloseSession: {
       Session* session = edges_.FindSession(call.session_id);
       if (session != nullptr) EndSession(*session, options_.presence_grace_ms);
@@ -194,7 +196,8 @@ void RoomsCore::OnRequest(Edge& edge, v1::EdgeRequest request) {
   }
 }
 
-void RoomsCore::OnOpenSession(Edge& edge, const v1::EdgeSession& told) {
+// The session, made if it is new, with the identity that the edge tells.
+Session& RoomsCore::KnownSession(Edge& edge, const v1::EdgeSession& told) {
   auto identity = std::make_shared<const common::v1::Identity>(told.identity());
   Session* session = edges_.FindSession(identity->session_id());
   if (session != nullptr && session->edge != &edge) {
@@ -215,9 +218,7 @@ void RoomsCore::OnOpenSession(Edge& edge, const v1::EdgeSession& told) {
       }
     }
   }
-  for (const v1::StoredNotification* pending : inboxes_.PendingOf(session->user_id())) {
-    DeliverNotification(Inboxes::ToLink(*pending), {session});
-  }
+  return *session;
 }
 
 void RoomsCore::OnJoin(const LinkCall& call, const v1::LinkJoin& join) {
@@ -373,7 +374,14 @@ void RoomsCore::OnNotificationAck(const LinkCall& call, const v1::LinkNotificati
   Session* session = edges_.FindSession(call.session_id);
   if (session == nullptr) return SendError(call, UnknownSession(call.session_id));
   const std::string user_id = session->user_id();
-  const bool pending = inboxes_.Acknowledge(user_id, ack.notification_id());
+  inboxes_.Acknowledge(user_id, ack.notification_id(),
+                       [this, call, user_id](const absl::StatusOr<bool>& pending) {
+                         if (!pending.ok()) return SendError(call, pending.status());
+                         GoOnNotifying(user_id);
+                         v1::OwnerReply reply;
+                         reply.set_acknowledged(*pending);
+                         SendReply(call, std::move(reply));
+                       });
   if (ack.explicit_()) {
     // Told even if a pong was faster: the other sessions still show it.
     absl::flat_hash_map<Edge*, v1::OwnerItem> items;
@@ -388,9 +396,6 @@ void RoomsCore::OnNotificationAck(const LinkCall& call, const v1::LinkNotificati
       Wake(*edge);
     }
   }
-  v1::OwnerReply reply;
-  reply.set_acknowledged(pending);
-  SendReply(call, std::move(reply));
 }
 
 void RoomsCore::SendReply(const LinkCall& call, v1::OwnerReply reply) {

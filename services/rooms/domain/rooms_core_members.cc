@@ -55,7 +55,6 @@ void RoomsCore::RemoveMembership(Room& room, Session& session, int64_t grace_ms)
   if (user == room.presence.users().end() || !user->second.sessions.empty()) {
     env_.leases.Remove(session.id(), room.id());
   }
-  room.last_used_ms = env_.clock.WallMillis();
   if (room.dead) return;
   if (grace_ms == 0) {
     TakeLeft(room);
@@ -181,6 +180,12 @@ void RoomsCore::TakeLeft(Room& room) {
     env_.leases.Remove(left.last_session_id, room.id());
     EmitPresence(room, "left", left.user_id);
   }
+  if (!room.presence.empty() || !room.definition.ephemeral()) return;
+  // From now on its life is counted, across restarts too.
+  room.last_used_ms = std::max(room.last_used_ms, env_.clock.WallMillis());
+  if (const RoomPtr shared = table_.Find(room.id())) {
+    table_.Store(shared, [](const absl::Status&) {});
+  }
 }
 
 void RoomsCore::Tick() {
@@ -209,6 +214,7 @@ void RoomsCore::Tick() {
   if (now - last_metrics_ms_ >= options_.metrics_interval_ms) SendMetrics();
   if (now - last_idle_scan_ms_ >= kIdleScanMs) ExpireEphemeralRooms();
   inboxes_.Tick();
+  GoOnNotifying();
   table_.Tick();
 }
 
@@ -344,19 +350,54 @@ void RoomsCore::DeleteRoomNow(const RoomPtr& room, const std::string& reason,
   table_.Delete(room, std::move(done));
 }
 
-void RoomsCore::DeliverNotification(const v1::LinkNotification& notification,
-                                    const std::vector<Session*>& sessions) {
-  absl::flat_hash_map<Edge*, std::vector<const Session*>> by_edge;
-  for (const Session* session : sessions) {
-    if (session->edge->connected()) by_edge[session->edge].push_back(session);
+bool RoomsCore::SendNotificationTo(Edge& edge, v1::OwnerItem item) {
+  ++counters_.link_items;
+  if (edge.link->AddNotification(std::move(item))) {
+    Wake(edge);
+    return true;
   }
-  for (const auto& [edge, targets] : by_edge) {
-    v1::OwnerItem item;
-    *item.mutable_notification() = notification;
-    for (const Session* session : targets)
-      item.mutable_notification()->add_session_ids(session->id());
-    edge->link->AddControl(std::move(item));
-    Wake(*edge);
+  ++counters_.link_dropped;
+  return false;
+}
+
+// Sends a session the next of what waits for its user, as long as what it has not acknowledged
+// leaves room: a full inbox must not flood a connection.
+void RoomsCore::DeliverPending(Session& session) {
+  session.more_notifications = false;
+  if (!session.edge->connected()) return;  // Its edge's hello begins anew.
+  int64_t window = options_.notification_window_bytes;
+  for (const auto& [offset, stored] : inboxes_.PendingOf(session.user_id())) {
+    const auto size = static_cast<int64_t>(stored->ByteSizeLong());
+    if (offset > session.notified) {
+      session.more_notifications = window <= 0;
+      if (session.more_notifications) return;
+      v1::OwnerItem item;
+      *item.mutable_notification() = Inboxes::ToLink(*stored);
+      item.mutable_notification()->add_session_ids(session.id());
+      session.more_notifications = !SendNotificationTo(*session.edge, std::move(item));
+      if (session.more_notifications) return;
+      session.notified = offset;
+    }
+    window -= size;
+  }
+}
+
+// After an acknowledgement.
+void RoomsCore::GoOnNotifying(const std::string& user_id) {
+  const auto* sessions = edges_.SessionsOf(user_id);
+  if (sessions == nullptr) return;
+  for (Session* session : *sessions) {
+    if (session->more_notifications) DeliverPending(*session);
+  }
+}
+
+// What edges had no credit for.
+void RoomsCore::GoOnNotifying() {
+  for (const auto& [incarnation, edge] : edges_.edges()) {
+    if (!edge->connected() || !edge->link->TakeNotificationsDue()) continue;
+    for (const auto& [id, session] : edge->sessions) {
+      if (session->more_notifications) DeliverPending(*session);
+    }
   }
 }
 
