@@ -16,6 +16,7 @@
 
 #include "edge/frame/frame_header.h"
 #include "edge/transport/asio_types.h"
+#include "edge/transport/deflated_frames.h"
 #include "edge/transport/edge_loop.h"
 #include "edge/transport/outbox.h"
 
@@ -37,19 +38,34 @@ class StreamOwner {
   ~StreamOwner() = default;
 };
 
+// Goes over the first `bytes` of what a read brought.
+template <typename Buffers>
+void ScanBuffers(DeflatedFrames& frames, const Buffers& buffers, size_t bytes) {
+  for (auto it = net::buffer_sequence_begin(buffers);
+       bytes > 0 && it != net::buffer_sequence_end(buffers); ++it) {
+    const net::mutable_buffer buffer(*it);
+    const size_t size = std::min(bytes, buffer.size());
+    frames.Scan(static_cast<char*>(buffer.data()), size);
+    bytes -= size;
+  }
+}
+
 // Counts what a read brought before the websocket layer sees it.
-template <typename Handler>
+template <typename Buffers, typename Handler>
 struct CountingReadHandler {
   void operator()(const ErrorCode& error, size_t bytes) {
     if (bytes > 0) {
       loop->mutable_counters().bytes_in.Add(bytes);
       owner->OnReceived();
+      if (frames != nullptr) ScanBuffers(*frames, buffers, bytes);
     }
     handler(error, bytes);
   }
 
   EdgeLoop* loop;
   StreamOwner* owner;
+  DeflatedFrames* frames;  // Null without permessage-deflate.
+  Buffers buffers;
   Handler handler;
 };
 
@@ -74,6 +90,12 @@ class CoalescingStream {
   Outbox& outbox() { return outbox_; }
   const Outbox& outbox() const { return outbox_; }
   Lower& lower() { return lower_; }
+
+  // The client may compress: from now on the websocket layer sees plain messages, and deflated()
+  // tells what they were. To be called before the first read.
+  void ExpectDeflated() { frames_ = std::make_unique<DeflatedFrames>(); }
+  // Null without permessage-deflate.
+  DeflatedFrames* deflated() { return frames_.get(); }
 
   // The code of the close frame that the websocket layer sent by itself, answering the peer's or
   // failing the connection; 0 if none, 1005 if the frame held none.
@@ -163,17 +185,20 @@ class CoalescingStream {
   std::string preread_;
   std::string tls_buffer_;
   std::unique_ptr<HeldWrite> held_write_;
+  std::unique_ptr<DeflatedFrames> frames_;
 };
 
 template <typename Lower>
 template <typename Buffers, typename Handler>
 void CoalescingStream<Lower>::async_read_some(const Buffers& buffers, Handler&& handler) {
   if (preread_.empty()) {
-    lower_.async_read_some(buffers, CountingReadHandler<std::decay_t<Handler>>{
-                                        loop_, owner_, std::forward<Handler>(handler)});
+    lower_.async_read_some(
+        buffers, CountingReadHandler<Buffers, std::decay_t<Handler>>{
+                     loop_, owner_, frames_.get(), buffers, std::forward<Handler>(handler)});
     return;
   }
   const size_t bytes = net::buffer_copy(buffers, net::buffer(preread_));
+  if (frames_ != nullptr) ScanBuffers(*frames_, buffers, bytes);
   preread_.erase(0, bytes);
   if (preread_.empty()) std::string().swap(preread_);
   net::post(get_executor(),
@@ -318,14 +343,15 @@ void teardown(boost::beast::role_type, CoalescingStream<Lower>&, ErrorCode& erro
 }  // namespace covet::edge
 
 // The wrapped handler's allocator, executor and cancellation slot are the wrapper's.
-template <template <typename, typename> class Associator, typename Handler, typename Default>
-struct boost::asio::associator<Associator, covet::edge::CountingReadHandler<Handler>, Default>
-    : Associator<Handler, Default> {
+template <template <typename, typename> class Associator, typename Buffers, typename Handler,
+          typename Default>
+struct boost::asio::associator<Associator, covet::edge::CountingReadHandler<Buffers, Handler>,
+                               Default> : Associator<Handler, Default> {
   static typename Associator<Handler, Default>::type get(
-      const covet::edge::CountingReadHandler<Handler>& wrapper) noexcept {
+      const covet::edge::CountingReadHandler<Buffers, Handler>& wrapper) noexcept {
     return Associator<Handler, Default>::get(wrapper.handler);
   }
-  static auto get(const covet::edge::CountingReadHandler<Handler>& wrapper,
+  static auto get(const covet::edge::CountingReadHandler<Buffers, Handler>& wrapper,
                   const Default& fallback) noexcept {
     return Associator<Handler, Default>::get(wrapper.handler, fallback);
   }

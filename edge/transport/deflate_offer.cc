@@ -12,7 +12,7 @@ namespace {
 namespace beast = boost::beast;
 
 constexpr int kFullWindowBits = 15;
-// zlib does not deflate with a window of 8 bits, and Beast would answer 9 to it.
+// zlib does not deflate with a window of 8 bits.
 constexpr int kMinServerWindowBits = 9;
 constexpr int kMinClientWindowBits = 8;
 
@@ -25,7 +25,8 @@ std::optional<int> WindowBits(beast::string_view text, int min) {
 }
 
 std::optional<DeflateOffer> ReadOffer(const beast::http::param_list& parameters) {
-  DeflateOffer offer = {.header = "permessage-deflate"};
+  DeflateOffer offer = {
+      .answer = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"};
   std::set<std::string> seen;
   for (const auto& [name, value] : parameters) {
     std::string lower(name);
@@ -37,13 +38,12 @@ std::optional<DeflateOffer> ReadOffer(const beast::http::param_list& parameters)
       const std::optional<int> bits = WindowBits(value, kMinServerWindowBits);
       if (!bits) return std::nullopt;
       offer.small_server_window = *bits < kFullWindowBits;
+      offer.answer += "; server_max_window_bits=" + std::to_string(*bits);
     } else if (lower == "client_max_window_bits") {
       if (!value.empty() && !WindowBits(value, kMinClientWindowBits)) return std::nullopt;
     } else {
       return std::nullopt;
     }
-    offer.header += "; " + lower;
-    if (!value.empty()) offer.header += "=" + std::string(value);
   }
   return offer;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -101,6 +102,8 @@ class EdgeLoop final : public EdgeThread {
   // uses them.
   net::mutable_buffer discard() { return net::buffer(discard_); }
   WriteBatch& batch() { return batch_; }
+  // Where a compressed message is inflated to; good until the next one is.
+  std::string& inflated() { return inflated_; }
 
   void ConnectionOpened() { counters_.open_connections.Add(); }
   void ConnectionClosed();
@@ -138,6 +141,7 @@ class EdgeLoop final : public EdgeThread {
   size_t drained_ = 0;
 
   WriteBatch batch_;
+  std::string inflated_;
   std::array<char, 16 << 10> discard_;
   // Last: what its pending operations hold refers to the above.
   net::io_context io_context_;

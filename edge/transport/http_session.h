@@ -68,7 +68,7 @@ class HttpSession final : public LoopMember,
   // Handles a whole header if there is one, else reads on.
   void Advance();
   void OnHeader(size_t size);
-  void OnUpgrade(Request* request, const HttpRequest& view);
+  void OnUpgrade(const Request& request, const HttpRequest& view);
   void Respond(const HttpResponse& response, bool head_only, bool keep_alive);
   void Fail(int status);
   HttpRequest View(const Request& request);
@@ -170,13 +170,13 @@ void HttpSession<Lower>::OnHeader(size_t size) {
   input_.erase(0, size);
   input_size_ -= size;
   searched_ = 0;
-  Request& request = parser.get();
+  const Request& request = parser.get();
   const bool has_body = request.count(http::field::content_length) > 0 ||
                         request.count(http::field::transfer_encoding) > 0;
   const HttpRequest view = View(request);
   if (boost::beast::websocket::is_upgrade(request)) {
     if (has_body || request.count(http::field::host) != 1) return Fail(400);
-    return OnUpgrade(&request, view);
+    return OnUpgrade(request, view);
   }
   if (request.version() == 11 && request.count(http::field::host) != 1) return Fail(400);
   loop().mutable_counters().http_requests.Add();
@@ -185,17 +185,17 @@ void HttpSession<Lower>::OnHeader(size_t size) {
 }
 
 template <typename Lower>
-void HttpSession<Lower>::OnUpgrade(Request* request, const HttpRequest& view) {
+void HttpSession<Lower>::OnUpgrade(const Request& request, const HttpRequest& view) {
   namespace http = boost::beast::http;
   const auto refuse = [&](HttpResponse response) {
     loop().mutable_counters().upgrades_refused.Add();
     Respond(response, /*head_only=*/false, /*keep_alive=*/false);
   };
-  if ((*request)[http::field::sec_websocket_version] != "13") {
+  if (request[http::field::sec_websocket_version] != "13") {
     return refuse({.status = 426, .headers = {{"Sec-WebSocket-Version", "13"}}});
   }
   // 16 bytes of base64 (RFC 6455 section 4.2.1).
-  if ((*request)[http::field::sec_websocket_key].size() != 24) return refuse({.status = 400});
+  if (request[http::field::sec_websocket_key].size() != 24) return refuse({.status = 400});
   if (loop().draining()) return refuse({.status = 503, .headers = {{"Retry-After", "1"}}});
   const UpgradeDecision decision = loop().shared().upgrade->OnUpgrade(view);
   if (decision.refusal) return refuse(*decision.refusal);

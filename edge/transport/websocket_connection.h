@@ -1,11 +1,12 @@
 #pragma once
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/error.hpp>
 #include <boost/beast/websocket/stream.hpp>
-#include <boost/beast/zlib/error.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "edge/frame/frame_header.h"
+#include "edge/frame/inflater.h"
 #include "edge/transport/coalescing_stream.h"
 #include "edge/transport/connection.h"
 #include "edge/transport/deflate_offer.h"
@@ -39,9 +41,9 @@ class WebSocketConnection final : public Connection,
   using Request = boost::beast::http::request<boost::beast::http::empty_body>;
 
   // Accepts a request that is a valid upgrade, as decided. `preread` is what has been read behind
-  // it. Changes its extension header.
+  // it.
   static void Accept(EdgeLoop* loop, Lower lower, std::string preread, std::string remote_address,
-                     Request* request, const UpgradeDecision& decision) {
+                     const Request& request, const UpgradeDecision& decision) {
     auto connection = std::make_shared<WebSocketConnection>(
         loop, std::move(lower), std::move(preread), std::move(remote_address));
     connection->self_ = connection;
@@ -60,13 +62,17 @@ class WebSocketConnection final : public Connection,
   // Connection.
   SendResult Send(Outbound message) override;
   size_t queued_bytes() const override { return stream_->outbox().queued_bytes(); }
+  void DropQueued() override { stream_->outbox().DropMessages(); }
   void PauseReading() override {
     if (state_ == State::kOpen) paused_ = true;
   }
   void ResumeReading() override;
   void Ping(std::string payload) override;
   void Close(uint16_t code, std::string reason) override;
-  void SetMaxMessageBytes(size_t bytes) override { websocket_.read_message_max(bytes); }
+  void SetMaxMessageBytes(size_t bytes) override {
+    max_message_bytes_ = bytes;
+    websocket_.read_message_max(bytes);
+  }
   const std::string& remote_address() const override { return remote_address_; }
 
   // LoopMember.
@@ -94,6 +100,7 @@ class WebSocketConnection final : public Connection,
   static constexpr uint16_t kNoStatus = 1005;
   static constexpr uint16_t kAbnormal = 1006;
   static constexpr uint16_t kInvalidPayload = 1007;
+  static constexpr uint16_t kTooBig = 1009;
   static constexpr uint16_t kGoingAway = 1001;
   static constexpr uint16_t kHeartbeatTimeout = 4408;
   static constexpr uint16_t kSlowConsumer = 4413;
@@ -108,18 +115,23 @@ class WebSocketConnection final : public Connection,
   // So much leaves at once, without waiting for the end of the turn.
   static constexpr size_t kFlushAtOnce = 128 << 10;
   static constexpr size_t kMaxWaitingPings = 4096;
+  // What a thread keeps to inflate messages into.
+  static constexpr size_t kKeptInflated = 64 << 10;
 
   struct ReadHandler {
     void operator()(const ErrorCode& error, size_t bytes) { connection->OnRead(error, bytes); }
     std::shared_ptr<WebSocketConnection> connection;
   };
 
-  void Open(Request* request, const UpgradeDecision& decision);
-  bool OpenWebSocket(Request* request, const std::string& subprotocol);
+  void Open(const Request& request, const UpgradeDecision& decision);
+  bool OpenWebSocket(const Request& request, const std::string& subprotocol);
   void StartRead();
   void OnRead(const ErrorCode& error, size_t bytes);
   void OnReadEnd(const ErrorCode& error);
   void Deliver();
+  void DeliverMessage(std::string_view message, bool text);
+  void DeliverCompressed(bool text);
+  void Fail(uint16_t code);
   void Grow();
   void CloseSlow();
   void NotifyClosed(uint16_t code);
@@ -134,7 +146,8 @@ class WebSocketConnection final : public Connection,
   bool delivering_ = false;
   bool finishing_ = false;
   uint16_t close_code_ = 0;  // Of the close frame we queued.
-  boost::beast::websocket::stream<CoalescingStream<Lower>> websocket_;
+  // Without its own permessage-deflate: the stream below takes care of it.
+  boost::beast::websocket::stream<CoalescingStream<Lower>, /*deflateSupported=*/false> websocket_;
   CoalescingStream<Lower>* stream_;
   std::shared_ptr<ConnectionHandler> handler_;
   int64_t last_received_ms_ = 0;
@@ -142,12 +155,13 @@ class WebSocketConnection final : public Connection,
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   size_t size_ = 0;
+  size_t max_message_bytes_ = 0;
   std::shared_ptr<WebSocketConnection> self_;
   std::string remote_address_;
 };
 
 template <typename Lower>
-void WebSocketConnection<Lower>::Open(Request* request, const UpgradeDecision& decision) {
+void WebSocketConnection<Lower>::Open(const Request& request, const UpgradeDecision& decision) {
   last_received_ms_ = loop().NowMillis();
   const bool opened = OpenWebSocket(request, decision.subprotocol);
   if (opened) handler_ = decision.make_handler(*this);
@@ -161,39 +175,33 @@ void WebSocketConnection<Lower>::Open(Request* request, const UpgradeDecision& d
 }
 
 template <typename Lower>
-bool WebSocketConnection<Lower>::OpenWebSocket(Request* request, const std::string& subprotocol) {
+bool WebSocketConnection<Lower>::OpenWebSocket(const Request& request,
+                                               const std::string& subprotocol) {
   namespace websocket = boost::beast::websocket;
   namespace http = boost::beast::http;
   websocket_.auto_fragment(false);
-  websocket_.read_message_max(loop().options().initial_max_message_bytes);
-  const auto extensions = request->find(http::field::sec_websocket_extensions);
-  if (extensions != request->end()) {
-    std::optional<DeflateOffer> offer;
-    if (loop().options().compression) offer = ChooseDeflateOffer(extensions->value());
-    if (offer) {
-      websocket::permessage_deflate deflate;
-      deflate.server_enable = true;
-      deflate.server_no_context_takeover = true;
-      deflate.client_no_context_takeover = true;
-      websocket_.set_option(deflate);
-      stream_->outbox().set_deflate(!offer->small_server_window);
-      request->set(http::field::sec_websocket_extensions, offer->header);
-    } else {
-      request->erase(http::field::sec_websocket_extensions);
-    }
+  SetMaxMessageBytes(loop().options().initial_max_message_bytes);
+  const auto extensions = request.find(http::field::sec_websocket_extensions);
+  std::optional<DeflateOffer> offer;
+  if (extensions != request.end() && loop().options().compression) {
+    offer = ChooseDeflateOffer(extensions->value());
   }
-  websocket_.set_option(
-      websocket::stream_base::decorator([&subprotocol](websocket::response_type& response) {
-        response.set(http::field::server, "covet");
-        if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
-      }));
+  if (offer) {
+    stream_->ExpectDeflated();
+    stream_->outbox().set_deflate(!offer->small_server_window);
+  }
+  websocket_.set_option(websocket::stream_base::decorator([&](websocket::response_type& response) {
+    response.set(http::field::server, "covet");
+    if (offer) response.set(http::field::sec_websocket_extensions, offer->answer);
+    if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
+  }));
   websocket_.control_callback(
       [this](websocket::frame_type kind, boost::beast::string_view payload) {
         if (kind != websocket::frame_type::pong || state_ != State::kOpen) return;
         handler_->OnPong(std::string_view(payload.data(), payload.size()));
       });
   ErrorCode error;
-  websocket_.accept(*request, error);
+  websocket_.accept(request, error);
   websocket_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
   return !error;
 }
@@ -286,16 +294,15 @@ void WebSocketConnection<Lower>::OnRead(const ErrorCode& error, size_t bytes) {
 
 template <typename Lower>
 void WebSocketConnection<Lower>::Deliver() {
+  DeflatedFrames::Message message = {.compressed = false, .text = websocket_.got_text()};
+  if (stream_->deflated() != nullptr) message = stream_->deflated()->Take();
   if (state_ == State::kOpen) {
     loop().mutable_counters().messages_in.Add();
-    const std::string_view message(buffer_.get(), size_);
-    delivering_ = true;
-    if (websocket_.got_text()) {
-      handler_->OnText(message);
+    if (message.compressed) {
+      DeliverCompressed(message.text);
     } else {
-      handler_->OnBinary(message);
+      DeliverMessage(std::string_view(buffer_.get(), size_), message.text);
     }
-    delivering_ = false;
   }
   size_ = 0;
   if (capacity_ > kKeptBuffer) {
@@ -306,6 +313,44 @@ void WebSocketConnection<Lower>::Deliver() {
 }
 
 template <typename Lower>
+void WebSocketConnection<Lower>::DeliverMessage(std::string_view message, bool text) {
+  delivering_ = true;
+  if (text) {
+    handler_->OnText(message);
+  } else {
+    handler_->OnBinary(message);
+  }
+  delivering_ = false;
+}
+
+template <typename Lower>
+void WebSocketConnection<Lower>::DeliverCompressed(bool text) {
+  std::string& inflated = loop().inflated();
+  const InflateResult result =
+      Inflate(std::string_view(buffer_.get(), size_), max_message_bytes_, &inflated);
+  if (result == InflateResult::kTooLarge) {
+    Fail(kTooBig);
+  } else if (result != InflateResult::kDone ||
+             (text && !simdjson::validate_utf8(inflated.data(), inflated.size()))) {
+    Fail(kInvalidPayload);
+  } else {
+    DeliverMessage(inflated, text);
+  }
+  if (inflated.capacity() > kKeptInflated) std::string().swap(inflated);
+}
+
+// As the websocket layer does it for what it sees itself.
+template <typename Lower>
+void WebSocketConnection<Lower>::Fail(uint16_t code) {
+  std::string frame;
+  AppendClose(code, "", &frame);
+  stream_->outbox().Finish(std::move(frame), loop().NowMillis());
+  loop().mutable_counters().protocol_errors.Add();
+  NotifyClosed(code);
+  Linger();
+}
+
+template <typename Lower>
 void WebSocketConnection<Lower>::OnReadEnd(const ErrorCode& error) {
   namespace websocket = boost::beast::websocket;
   if (error == websocket::error::closed) {
@@ -313,16 +358,9 @@ void WebSocketConnection<Lower>::OnReadEnd(const ErrorCode& error) {
     NotifyClosed(close_code_ != 0 ? close_code_ : received != 0 ? received : kNoStatus);
     return Linger();
   }
-  if (error.category() == ErrorCode(websocket::error::closed).category() ||
-      error.category() == ErrorCode(boost::beast::zlib::error::end_of_stream).category()) {
-    // Beast has queued a close frame for what it calls its own errors, not for bad deflate data.
-    uint16_t code = close_code_ != 0 ? close_code_ : stream_->websocket_close_code();
-    if (code == 0) {
-      code = kInvalidPayload;
-      std::string frame;
-      AppendClose(code, "", &frame);
-      stream_->outbox().Finish(std::move(frame), loop().NowMillis());
-    }
+  if (error.category() == ErrorCode(websocket::error::closed).category()) {
+    // Beast has queued a close frame.
+    const uint16_t code = close_code_ != 0 ? close_code_ : stream_->websocket_close_code();
     loop().mutable_counters().protocol_errors.Add();
     NotifyClosed(code);
     return Linger();
