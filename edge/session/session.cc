@@ -18,6 +18,8 @@ namespace {
 
 // How long joins and subscribes that resume are not counted.
 constexpr int64_t kFreeResumeMs = 30'000;
+// A smaller queue is not worth a reader.
+constexpr int64_t kMinCutBytes = 16 << 10;
 
 }  // namespace
 
@@ -262,6 +264,7 @@ void Session::OnTick(int64_t now_ms) {
   UpdateReading();
   requests_.ReleaseIdle();
   ChargeMemory();
+  CutIfLarge();
   if (!registered_) return;
   if (now_ms >= next_heartbeat_ms_) Heartbeat(now_ms);
   CheckExpiry();
@@ -293,15 +296,28 @@ void Session::CheckExpiry() {
 // The budget knows of a queue what a look once a tick tells, which is enough to act on.
 void Session::ChargeMemory() {
   const auto queued = static_cast<int64_t>(connection_.queued_bytes());
-  if (queued != memory_.bytes()) memory_.Add(queued - memory_.bytes());
-  const bool large = queued > thread_.settings().limits.outbound_queue_bytes / 4;
-  if (!large || thread_.shared().memory.level() != limits::MemoryLevel::kCritical) return;
+  if (queued == memory_.bytes()) return;
+  thread_.shared().queue_sizes.Move(memory_.bytes(), queued);
+  memory_.Add(queued - memory_.bytes());
+}
+
+// The largest queues go first, as many as it takes.
+void Session::CutIfLarge() {
+  SessionShared& shared = thread_.shared();
+  if (shared.memory.level() != limits::MemoryLevel::kCritical) return;
+  if (memory_.bytes() < kMinCutBytes ||
+      !shared.queue_sizes.AmongLargest(memory_.bytes(), shared.memory.excess())) {
+    return;
+  }
   thread_.counters().memory_closes.Add();
+  connection_.DropQueued();
+  ChargeMemory();
   End(kCloseSlowConsumer, "memory");
 }
 
 void Session::OnClosed(uint16_t code) {
   LeaveRooms();
+  thread_.shared().queue_sizes.Move(memory_.bytes(), 0);
   memory_ = {};
   slot_.reset();
   thread_.counters().open_sessions.Sub();

@@ -94,6 +94,7 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   void Heartbeat(int64_t now_ms);
   void CheckExpiry();
   void ChargeMemory();
+  void CutIfLarge();
   void SendPing(std::string payload);
   void UpdateReading();
   // Closes the connection and leaves all rooms.

@@ -284,8 +284,25 @@ TEST_F(SessionTest, ShortMemoryRefusesJoinsThenCutsLargeQueues) {
   Tick(1'000);
   ASSERT_TRUE(connection_.closed);
   EXPECT_EQ(connection_.closed->first, 4413);
+  // What waited is given up at once, not when the socket has ended.
+  EXPECT_EQ(shared_->memory.used(), 9 << 20);
   session_->OnClosed(4413);
-  EXPECT_LE(shared_->memory.used(), 10 << 20);
+  EXPECT_EQ(shared_->memory.used(), 9 << 20);
+}
+
+TEST_F(SessionTest, OnlyTheLargestQueuesAreCut) {
+  Restart({}, {}, 10 << 20);
+  OpenQuietly();
+  limits::MemoryCharge others(&shared_->memory, 9 << 20);
+  // Another reader's queue is larger and frees enough.
+  shared_->queue_sizes.Move(0, 8 << 20);
+  connection_.queued = 1 << 20;
+  Tick(1'000);
+  EXPECT_FALSE(connection_.closed);
+  EXPECT_EQ(shared_->memory.level(), limits::MemoryLevel::kCritical);
+  shared_->queue_sizes.Move(8 << 20, 0);
+  Tick(1'000);
+  EXPECT_TRUE(connection_.closed);
 }
 
 TEST_F(SessionTest, CountsAndGivesBackItsPlace) {

@@ -10,6 +10,7 @@
 #include "common/base/snapshot.h"
 #include "common/limits/connection_attempts.h"
 #include "common/limits/memory_budget.h"
+#include "common/limits/queue_sizes.h"
 #include "common/limits/rate_limiter.h"
 #include "edge/codec/envelope.h"
 #include "edge/codec/messages.h"
@@ -40,6 +41,7 @@ struct SessionShared {
   limits::ConnectionAttempts attempts;
   limits::RateLimiter rpc_calls;  // By user.
   limits::MemoryBudget memory;
+  limits::QueueSizes queue_sizes;
   std::atomic<bool> draining{false};
   std::atomic<int64_t> running{0};      // RPC calls, which a drain gives some time to end.
   std::atomic<int64_t> connections{0};  // That hold a slot of max_connections.

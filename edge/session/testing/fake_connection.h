@@ -30,6 +30,7 @@ class FakeConnection final : public Connection {
     return next_result;
   }
   size_t queued_bytes() const override { return queued; }
+  void DropQueued() override { queued = 0; }
   void PauseReading() override { paused = true; }
   void ResumeReading() override { paused = false; }
   void Ping(std::string payload) override { pings.push_back(std::move(payload)); }
