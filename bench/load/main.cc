@@ -55,6 +55,9 @@ ABSL_FLAG(std::string, jwt_key_id, "", "the token's kid");
 ABSL_FLAG(std::string, jwt_issuer, "", "the token's iss");
 ABSL_FLAG(std::string, jwt_audience, "", "the token's aud");
 ABSL_FLAG(std::vector<std::string>, jwt_roles, {}, "the token's roles");
+ABSL_FLAG(bool, offer_compression, false,
+          "offer permessage-deflate, for what it costs idle connections; compressed frames, those "
+          "of 1 KiB and more, are not understood");
 ABSL_FLAG(std::string, json, "", "write the result to this file as JSON");
 ABSL_FLAG(bool, show_event, false, "print one delivered message");
 
@@ -147,6 +150,16 @@ std::string CredentialHeader(int connection) {
                       "\r\n");
 }
 
+std::string Headers(int connection) {
+  std::string headers = CredentialHeader(connection);
+  if (absl::GetFlag(FLAGS_offer_compression)) {
+    headers +=
+        "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; "
+        "server_no_context_takeover\r\n";
+  }
+  return headers;
+}
+
 void RaiseFileLimit() {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -208,7 +221,7 @@ absl::Status RunLoad() {
 
   SwarmOptions options;
   if (absl::Status status = ParseUrl(&options, **protocol); !status.ok()) return status;
-  options.headers = CredentialHeader;
+  options.headers = Headers;
   options.connections = shape->connections;
   options.rooms = shape->rooms;
   options.members = shape->members;

@@ -19,7 +19,8 @@ inline constexpr std::string_view kConnectionRefused = "connection_refused";
 inline constexpr std::string_view kAddressBlocked = "address_blocked";
 // A token was renewed in place [session_id, user_id].
 inline constexpr std::string_view kTokenRenewed = "token_renewed";
-// An action was refused for lack of permission [session_id, user_id, action, resource].
+// An action was refused for lack of permission: on a WebSocket [session_id, user_id, action,
+// resource, reason, correlation_id], or a gRPC call [user_id, method, reason, correlation_id].
 inline constexpr std::string_view kPermissionDenied = "permission_denied";
 // A user's session joined a room [session_id, user_id, room_id].
 inline constexpr std::string_view kRoomJoined = "room_joined";

@@ -53,6 +53,12 @@ grpc::Status CallScope::Finish(const absl::Status& status) {
   const double seconds = static_cast<double>(tools_.clock->SteadyMicros() - started_us_) * 1e-6;
   grpc::Status result = ToGrpcStatus(status);
   tools_.metrics->Record(info_.full_method, static_cast<int>(result.error_code()), seconds);
+  if (result.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
+    audit::Record(audit::event::kPermissionDenied, {{"user_id", info_.caller.identity.user_id()},
+                                                    {"method", info_.full_method},
+                                                    {"reason", result.error_message()},
+                                                    {"correlation_id", info_.correlation_id}});
+  }
   const bool broken = result.error_code() == grpc::StatusCode::INTERNAL ||
                       result.error_code() == grpc::StatusCode::UNKNOWN;
   const log::Level level = broken ? log::Level::kError : log::Level::kDebug;

@@ -4,6 +4,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
+#include <atomic>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -35,7 +36,9 @@ class Stream final : public grpc::ClientBidiReactor<EdgeFrame, OwnerFrame> {
 
   void Send(EdgeFrame frame) {
     out_ = std::move(frame);
+    writing_ = true;
     StartWrite(&out_);
+    if (read_ended_) context_.TryCancel();
   }
   void Cancel() { context_.TryCancel(); }
   using ClientBidiReactor::AddHold;
@@ -46,6 +49,7 @@ class Stream final : public grpc::ClientBidiReactor<EdgeFrame, OwnerFrame> {
   }
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override {
+    writing_ = false;
     if (ok) client_.OnWritten();
   }
   void OnDone(const grpc::Status&) override;
@@ -56,6 +60,10 @@ class Stream final : public grpc::ClientBidiReactor<EdgeFrame, OwnerFrame> {
   grpc::ClientContext context_;
   OwnerFrame in_;
   EdgeFrame out_;
+  // In process, a write that finds the server done never ends, and with it neither does the stream:
+  // whichever of the two comes second ends it. Else the server's status is worth waiting for.
+  std::atomic<bool> writing_{false};
+  std::atomic<bool> read_ended_{false};
 };
 
 class Wire final : public GrpcLinkWire {
@@ -137,7 +145,11 @@ class Wire final : public GrpcLinkWire {
 };
 
 void Stream::OnReadDone(bool ok) {
-  if (!ok) return wire_.LetGo(this);
+  if (!ok) {
+    read_ended_ = true;
+    if (writing_) context_.TryCancel();
+    return wire_.LetGo(this);
+  }
   client_.OnFrame(std::move(in_));
   in_.Clear();
   StartRead(&in_);

@@ -199,18 +199,35 @@ void Session::SendOrdered(std::string text) {
 }
 
 void Session::Refuse(const ClientMessage& message, const ErrorMessage& error) {
-  thread_.counters().CountError(error.code);
   const ReplyTo to{message.id, message.correlation_id};
+  NoteRefusal(error, to);
   Reply(std::holds_alternative<RpcCallMessage>(message.body) ? thread_.encoder().RpcError(error, to)
                                                              : thread_.encoder().Error(error, to),
         message.priority);
 }
 
 void Session::Refuse(const Request& request, const ErrorMessage& error) {
-  thread_.counters().CountError(error.code);
-  Reply(request.call != 0 ? thread_.encoder().RpcError(error, request.reply_to())
-                          : thread_.encoder().Error(error, request.reply_to()),
+  const ReplyTo to = request.reply_to();
+  NoteRefusal(error, to);
+  Reply(request.call != 0 ? thread_.encoder().RpcError(error, to)
+                          : thread_.encoder().Error(error, to),
         request.priority);
+}
+
+void Session::NoteRefusal(const ErrorMessage& error, const ReplyTo& to) {
+  thread_.counters().CountError(error.code);
+  if (error.code != TraitsOf(ErrorCode::kPermissionDenied).protocol_code) return;
+  const auto detail = [&](const char* name) -> std::string_view {
+    const auto it = error.details.find(name);
+    return it == error.details.end() ? std::string_view() : it->second;
+  };
+  audit::Record(audit::event::kPermissionDenied,
+                {{"session_id", id()},
+                 {"user_id", identity_.user_id()},
+                 {"action", detail("action")},
+                 {"resource", detail("resource")},
+                 {"reason", detail("reason")},
+                 {"correlation_id", to.correlation_id.empty() ? to.id : to.correlation_id}});
 }
 
 void Session::Offend() {

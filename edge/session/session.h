@@ -89,6 +89,8 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   // What all requests have in common; false if the message has been refused.
   bool Admit(const ClientMessage& message);
   bool IsFreeResume(const ClientMessage& message);
+  // Counts a refusal, and records one for lack of permission.
+  void NoteRefusal(const ErrorMessage& error, const ReplyTo& to);
   void RefuseRate(const ClientMessage& message, std::string_view scope,
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);

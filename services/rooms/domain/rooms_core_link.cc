@@ -271,7 +271,13 @@ void RoomsCore::OnLeave(const LinkCall& call, const v1::LinkLeave& leave) {
     v1::OwnerReply reply;
     Session* session = edges_.FindSession(call.session_id);
     const bool left = room != nullptr && session != nullptr && session->Find(room->id()) != nullptr;
-    if (left) RemoveMembership(*room, *session, options_.presence_grace_ms);
+    if (left) {
+      if (env_.on_member) {
+        env_.on_member(
+            {session->id(), session->user_id(), room->id(), call.correlation_id, "left"});
+      }
+      RemoveMembership(*room, *session, options_.presence_grace_ms);
+    }
     reply.set_left(left);
     SendReply(call, std::move(reply));
   };
