@@ -103,6 +103,20 @@ async def test_reload_changes_what_can_change(make_covet):
             assert (await refused.closed())[0] == 4501
 
 
+async def test_sessions_of_a_key_that_is_taken_back_end(make_covet):
+    covet = make_covet()
+    async with covet.connect() as user, covet.connect_raw(api_key=credentials.API_KEY) as service:
+        await service.expect("connection_ack")
+        covet.edge.config["limits"]["messages"] = "1000/min"
+        covet.edge.reload()
+        assert (await service.request("heartbeat", {"sequence": 1}))["type"] == "heartbeat"
+        covet.edge.config["auth"]["api_keys"][0]["disabled"] = True
+        covet.edge.reload()
+        assert (await service.expect("error"))["data"]["error_code"] == "AUTH_FAILED"
+        assert (await service.closed())[0] == 4504
+        assert (await user.request("heartbeat", {"sequence": 1}))["type"] == "heartbeat"
+
+
 async def test_a_bad_reload_changes_nothing(make_covet):
     covet = make_covet()
     covet.edge.config["nonsense"] = 1

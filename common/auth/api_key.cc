@@ -15,6 +15,10 @@ using covet::common::v1::Identity;
 
 constexpr size_t kSecretBytes = 32;
 
+std::string Fingerprint(std::string_view key_id, std::string_view sha256) {
+  return absl::StrCat(ToAbsl(key_id), ":", EncodeHex(sha256.substr(0, 8)));
+}
+
 }  // namespace
 
 absl::Status ApiKeys::Add(const ApiKeyRecord& record) {
@@ -63,6 +67,18 @@ absl::StatusOr<Identity> ApiKeys::Verify(std::string_view key, int64_t now_ms) c
   if (entry.disabled) return MakeError(ErrorCode::kAuthFailed, "API key is disabled");
   if (now_ms >= entry.expires_at_ms) return MakeError(ErrorCode::kAuthExpired, "API key expired");
   return entry.identity;
+}
+
+bool ApiKeys::Holds(std::string_view fingerprint) const {
+  // An id may hold colons, the hash does not.
+  const std::string_view key_id = fingerprint.substr(0, fingerprint.rfind(':'));
+  const auto it = keys_.find(key_id);
+  return it != keys_.end() && !it->second.disabled &&
+         Fingerprint(key_id, it->second.sha256) == fingerprint;
+}
+
+std::string ApiKeyFingerprint(std::string_view key) {
+  return Fingerprint(key.substr(0, key.find('.')), Sha256(key));
 }
 
 NewApiKey GenerateApiKey(std::string_view key_id) {

@@ -43,6 +43,10 @@ class ApiKeys {
   // its end. `now_ms` is wall time.
   absl::StatusOr<covet::common::v1::Identity> Verify(std::string_view key, int64_t now_ms) const;
 
+  // Whether the key with this fingerprint is still in force: not removed, not disabled, its secret
+  // not replaced.
+  bool Holds(std::string_view fingerprint) const;
+
   bool empty() const { return keys_.empty(); }
 
  private:
@@ -54,6 +58,10 @@ class ApiKeys {
   };
   StringMap<Entry> keys_;
 };
+
+// What tells a key from others without giving it away: its id and the beginning of its hash. For
+// whoever keeps a session to find out whether its key still holds.
+std::string ApiKeyFingerprint(std::string_view key);
 
 struct NewApiKey {
   std::string key;         // To be shown once and not kept.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "common/auth/api_key.h"
@@ -28,11 +31,21 @@ class Authenticator {
   // The identity, without a session id; AUTH_FAILED or AUTH_EXPIRED otherwise (common/errors).
   absl::StatusOr<covet::common::v1::Identity> Authenticate(const Credentials& credentials) const;
 
-  // Replaces all keys (SIGHUP). Identities handed out before are not called back.
-  void Reload(std::shared_ptr<const AuthKeys> keys) { keys_.Set(std::move(keys)); }
+  // Replaces all keys (SIGHUP). Identities handed out before are not called back: whoever keeps one
+  // asks ApiKeyHolds when reloads() has changed. Tokens stand until they end.
+  void Reload(std::shared_ptr<const AuthKeys> keys) {
+    keys_.Set(std::move(keys));
+    reloads_.fetch_add(1, std::memory_order_release);
+  }
+  uint64_t reloads() const { return reloads_.load(std::memory_order_acquire); }
+  // As ApiKeys::Holds.
+  bool ApiKeyHolds(std::string_view fingerprint) const {
+    return keys_.Get()->api_keys.Holds(fingerprint);
+  }
 
  private:
   Snapshot<AuthKeys> keys_;
+  std::atomic<uint64_t> reloads_{0};
   const Clock& clock_;
 };
 

@@ -53,6 +53,37 @@ TEST(AuthenticatorTest, TokensAndKeys) {
   }
 }
 
+TEST(AuthenticatorTest, KeysThatAreTakenBackHoldNoMore) {
+  ManualClock clock;
+  const NewApiKey key = GenerateApiKey("k:1");
+  ApiKeyRecord record;
+  record.key_id = "k:1";
+  record.sha256_hex = key.sha256_hex;
+  record.user_id = "svc";
+  const auto with = [&](const ApiKeyRecord& kept) {
+    auto keys = KeysWith(kSecret);
+    EXPECT_TRUE(keys->api_keys.Add(kept).ok());
+    return keys;
+  };
+  Authenticator authenticator(with(record), clock);
+  const std::string fingerprint = ApiKeyFingerprint(key.key);
+  EXPECT_TRUE(authenticator.ApiKeyHolds(fingerprint));
+  EXPECT_EQ(authenticator.reloads(), 0u);
+  authenticator.Reload(with(record));
+  EXPECT_EQ(authenticator.reloads(), 1u);
+  EXPECT_TRUE(authenticator.ApiKeyHolds(fingerprint));
+  ApiKeyRecord disabled = record;
+  disabled.disabled = true;
+  ApiKeyRecord replaced = record;
+  replaced.sha256_hex = GenerateApiKey("k:1").sha256_hex;
+  ApiKeyRecord other = record;
+  other.key_id = "k";
+  for (const ApiKeyRecord& left : {disabled, replaced, other}) {
+    authenticator.Reload(with(left));
+    EXPECT_FALSE(authenticator.ApiKeyHolds(fingerprint));
+  }
+}
+
 TEST(AuthenticatorTest, ExpiryFollowsTheClock) {
   ManualClock clock(1'757'505'600'000);
   const Authenticator authenticator(KeysWith(kSecret), clock);

@@ -10,5 +10,6 @@ inline constexpr uint16_t kCloseSlowConsumer = 4413;
 inline constexpr uint16_t kCloseAbuse = 4429;
 inline constexpr uint16_t kCloseAuthFailed = 4501;
 inline constexpr uint16_t kCloseBlocked = 4503;
+inline constexpr uint16_t kCloseRevoked = 4504;
 
 }  // namespace covet::edge

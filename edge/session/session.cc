@@ -24,12 +24,14 @@ constexpr int64_t kMinCutBytes = 16 << 10;
 }  // namespace
 
 Session::Session(SessionThread& thread, Connection& connection, common::v1::Identity identity,
-                 std::shared_ptr<void> slot)
+                 std::shared_ptr<void> slot, std::string key_fingerprint)
     : thread_(thread),
       connection_(connection),
       identity_(std::move(identity)),
       slot_(std::move(slot)),
-      memory_(&thread.shared().memory) {
+      memory_(&thread.shared().memory),
+      key_fingerprint_(std::move(key_fingerprint)),
+      keys_seen_(thread.shared().authenticator.reloads()) {
   identity_.set_session_id(thread.shared().ids.NewId("sess_"));
 }
 
@@ -252,6 +254,7 @@ void Session::Renew(common::v1::Identity identity) {
   identity.set_session_id(id());
   const bool changed = identity.SerializeAsString() != identity_.SerializeAsString();
   identity_ = std::move(identity);
+  key_fingerprint_.clear();  // It is a token now.
   expiring_told_ = false;
   // The same token again changes nothing, and costs the owner nothing.
   if (changed) thread_.rooms().RenewSession(identity_);
@@ -284,7 +287,8 @@ void Session::OnTick(int64_t now_ms) {
   CutIfLarge();
   if (!registered_) return;
   if (now_ms >= next_heartbeat_ms_) Heartbeat(now_ms);
-  CheckExpiry();
+  CheckRevoked();
+  if (registered_) CheckExpiry();
 }
 
 void Session::Heartbeat(int64_t now_ms) {
@@ -293,6 +297,18 @@ void Session::Heartbeat(int64_t now_ms) {
   Reply(thread_.encoder().Heartbeat(++heartbeat_sequence_), Priority::kNormal);
   connection_.Ping("");
   if (auto ping = notifications_.RepeatPing()) SendPing(*std::move(ping));
+}
+
+void Session::CheckRevoked() {
+  const auth::Authenticator& authenticator = thread_.shared().authenticator;
+  const uint64_t reloads = authenticator.reloads();
+  if (std::exchange(keys_seen_, reloads) == reloads || key_fingerprint_.empty()) return;
+  if (authenticator.ApiKeyHolds(key_fingerprint_)) return;
+  const ErrorMessage error =
+      MakeErrorMessage(ErrorCode::kAuthFailed, "the API key has been revoked");
+  thread_.counters().CountError(error.code);
+  Reply(thread_.encoder().Error(error, {}), Priority::kNormal);
+  End(kCloseRevoked, "revoked");
 }
 
 void Session::CheckExpiry() {

@@ -34,8 +34,9 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   static constexpr size_t kMaxUnfinished = 64;
 
   // `identity` has no session id yet. `slot` is held until the connection has ended.
+  // `key_fingerprint` is empty for a token.
   Session(SessionThread& thread, Connection& connection, common::v1::Identity identity,
-          std::shared_ptr<void> slot);
+          std::shared_ptr<void> slot, std::string key_fingerprint = "");
   ~Session() override;
 
   // Sends connection_ack and makes the session known to rooms. Once, first.
@@ -95,6 +96,7 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);
   void CheckExpiry();
+  void CheckRevoked();
   void ChargeMemory();
   void CutIfLarge();
   void SendPing(std::string payload);
@@ -114,6 +116,8 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   limits::ConnectionAbuse abuse_;
   limits::MemoryCharge memory_;
   int64_t opened_ms_ = 0;
+  std::string key_fingerprint_;  // Of the API key; empty for a token.
+  uint64_t keys_seen_;           // Authenticator::reloads() when the key was last found in force.
   int64_t next_heartbeat_ms_ = 0;
   int64_t heartbeat_sequence_ = 0;
   // Resuming joins and subscribes that were not counted.

@@ -145,9 +145,13 @@ UpgradeDecision SessionUpgrade::Accept(const HttpRequest& request, SessionThread
     };
     return decision;
   }
-  decision.make_handler = [&thread, identity = *identity,
-                           slot](Connection& connection) -> std::shared_ptr<ConnectionHandler> {
-    auto session = std::make_shared<Session>(thread, connection, identity, slot);
+  std::string fingerprint;
+  if (identity->service_account()) {
+    fingerprint = auth::ApiKeyFingerprint(shown.credentials.api_key);
+  }
+  decision.make_handler = [&thread, identity = *identity, slot, fingerprint](
+                              Connection& connection) -> std::shared_ptr<ConnectionHandler> {
+    auto session = std::make_shared<Session>(thread, connection, identity, slot, fingerprint);
     session->Open();
     return session;
   };

@@ -364,8 +364,9 @@ void SimClient::OnEvent(const std::string& text) {
   const std::string room_id = Member(text, "room_id");
   View& view = views_[room_id];
   if (type == "error") {
+    // One that was to replace the options leaves the membership as it was.
     view.joining = false;
-    view.joined = false;
+    if (!std::exchange(view.again, false)) view.joined = false;
     return;
   }
   if (type == "room_left") {
