@@ -304,8 +304,11 @@ void ThreadRooms::FinishJoin(JoinCall& call, const ReplyItem& item) {
   HubMember* known = hub.Find(call.session_id);
   member.tag = known != nullptr ? known->tag : next_tag_++;
   member.session_id = call.session_id;
-  // Another edge may have taken the session further than this hub is.
+  // Another edge may have taken the session further than this hub is, or a replay that read on.
   member.floor = known != nullptr ? std::max(head, known->floor) : head;
+  if (known != nullptr && known->replay != nullptr) {
+    member.floor = std::max(member.floor, known->replay->cursor);
+  }
   member.filtered = call.params.has_filter;
   member.event_types = std::move(call.params.event_types);
   std::sort(member.event_types.begin(), member.event_types.end());

@@ -493,5 +493,19 @@ TEST_F(ThreadRoomsTest, JoiningAgainKeepsThePlaceOfASessionThatWasFurther) {
   EXPECT_THAT(Seen(a_), ElementsAre("joined", "15"));
 }
 
+TEST_F(ThreadRoomsTest, JoiningAgainKeepsThePlaceOfAReplayThatReadOn) {
+  Open(a_, "a");
+  Join(a_, "a", Resume(7), 10);
+  a_.room = 0;
+  // The page ends beyond what the hub has heard, and the socket is full.
+  AnswerRead(Request(), 13);
+  EXPECT_THAT(Seen(a_), ElementsAre("joined", "R8", "R9", "R10", "11", "12", "13"));
+  EXPECT_EQ(Join(a_, "a", To("r"), 13).offset, 13);
+  a_.room = 100;
+  rooms_.OnDrained("a");
+  Records(11, 14);
+  EXPECT_THAT(Seen(a_), ElementsAre("joined", "14"));
+}
+
 }  // namespace
 }  // namespace covet::edge
