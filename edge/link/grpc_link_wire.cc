@@ -60,8 +60,8 @@ class Stream final : public grpc::ClientBidiReactor<EdgeFrame, OwnerFrame> {
   grpc::ClientContext context_;
   OwnerFrame in_;
   EdgeFrame out_;
-  // In process, a write that finds the server done never ends, and with it neither does the stream:
-  // whichever of the two comes second ends it. Else the server's status is worth waiting for.
+  // A write that finds the server done need not end by itself, and would keep the stream: whichever
+  // of the two comes second cancels. Else the server's status is worth waiting for.
   std::atomic<bool> writing_{false};
   std::atomic<bool> read_ended_{false};
 };
