@@ -57,6 +57,14 @@ const protojson::Schema& ErrorDetailsSchema() {
   return *schema;
 }
 
+// UPPER_SNAKE, as AIP-193 wants reasons and the protocol its codes. What is not, is no code.
+bool IsCode(std::string_view reason) {
+  return !reason.empty() && reason.size() <= kMaxCode && reason[0] >= 'A' && reason[0] <= 'Z' &&
+         std::all_of(reason.begin(), reason.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
 std::string ValidUtf8(std::string_view text) {
   std::string valid;
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
@@ -116,9 +124,7 @@ class DetailsReader {
       google::rpc::BadRequest bad_request;
       google::rpc::RetryInfo retry;
       if (detail.Is<google::rpc::ErrorInfo>() && detail.UnpackTo(&info)) {
-        if (!info.reason().empty() && info.reason().size() <= kMaxCode) {
-          error_.code = info.reason();
-        }
+        if (IsCode(info.reason())) error_.code = info.reason();
         for (const auto& [key, value] : info.metadata()) metadata_.emplace_back(key, value);
       } else if (detail.Is<google::rpc::BadRequest>() && detail.UnpackTo(&bad_request)) {
         for (const auto& violation : bad_request.field_violations()) Violation(violation);

@@ -270,6 +270,29 @@ targets: [all, edge]
           "F:23:1: targets: all stands for every role and goes alone"));
 }
 
+TEST_F(LoaderTest, BackendsMayNotTakeNamesThatAreTaken) {
+  EXPECT_THAT(ErrorsIn(R"(backends:
+  shop:
+    addresses: ["127.0.0.1:1"]
+    services:
+      - {service: shop.v1.Orders, prefix: orders}
+      - {service: covet.rooms.v1.RoomService}
+      - {service: shop.v1.Rooms, prefix: rooms}
+  twin:
+    addresses: ["127.0.0.1:2"]
+    services:
+      - {service: shop.v1.Orders, prefix: twin}
+  rpc:
+    addresses: ["127.0.0.1:3"]
+)"),
+              ::testing::UnorderedElementsAre(
+                  "F:6:10: backends.shop.services[1].service: is a name of Covet's own services",
+                  "F:7:34: backends.shop.services[2].prefix: `rooms` is for Covet's own methods",
+                  "F:11:10: backends.twin.services[0].service: `shop.v1.Orders` is offered by "
+                  "backends.shop already",
+                  HasSubstr("backends.rpc: is the name of a role, which metrics use")));
+}
+
 TEST_F(LoaderTest, ClientsOfTheEdgeAreNotAskedForCertificates) {
   const std::string pem = Write("");
   EXPECT_THAT(Errors({.sets = {"edge.tls={cert_file: " + pem + ", key_file: " + pem +

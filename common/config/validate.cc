@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -40,6 +41,8 @@ class Checker {
     CheckApiKeys();
     CheckRoles();
     CheckRooms();
+    CheckBackends();
+    CheckDatabases();
     CheckPeers();
   }
 
@@ -204,6 +207,45 @@ class Checker {
     if (retention.max_count() < 0) Fail(key + ".max_count", "must be at least 0");
     if (retention.max_bytes() < 0) Fail(key + ".max_bytes", "must be at least 0");
     if (Nanos(retention.max_age()) < 0) Fail(key + ".max_age", "must be at least 0");
+  }
+
+  // Which names of methods clash depends on schemas that are known only later, these apart.
+  void CheckBackends() {
+    std::map<std::string, std::string> services;
+    for (const auto& [name, backend] : std::map<std::string, v1::BackendConfig>(
+             config_.backends().begin(), config_.backends().end())) {
+      const std::string key = absl::StrCat("backends.", name);
+      const std::string wrong = CheckFormat(v1::FORMAT_ID, name);
+      if (!wrong.empty()) Fail(key, absl::StrCat("the name ", wrong));
+      for (const std::string& role : AllRoles()) {
+        if (name == role) Fail(key, "is the name of a role, which metrics use");
+      }
+      for (int i = 0; i < backend.services_size(); ++i) {
+        const v1::BackendServiceConfig& service = backend.services(i);
+        const std::string service_key = absl::StrCat(key, ".services[", i, "]");
+        const auto [known, added] = services.emplace(service.service(), name);
+        if (!added) {
+          Fail(service_key + ".service",
+               absl::StrCat("`", service.service(), "` is offered by backends.", known->second,
+                            " already"));
+        }
+        if (absl::StartsWith(service.service(), "covet.")) {
+          Fail(service_key + ".service", "is a name of Covet's own services");
+        }
+        for (const char* own : {"rooms", "streams", "files", "system", "database"}) {
+          if (service.prefix() == own) {
+            Fail(service_key + ".prefix", absl::StrCat("`", own, "` is for Covet's own methods"));
+          }
+        }
+      }
+    }
+  }
+
+  void CheckDatabases() {
+    for (const auto& [id, database] : config_.databases()) {
+      const std::string wrong = CheckFormat(v1::FORMAT_ID, id);
+      if (!wrong.empty()) Fail(absl::StrCat("databases.", id), absl::StrCat("the id ", wrong));
+    }
   }
 
   void CheckPeers() {

@@ -50,8 +50,11 @@ CallScope::CallScope(const CallTools& tools, grpc::CallbackServerContext* contex
 }
 
 grpc::Status CallScope::Finish(const absl::Status& status) {
+  return FinishWith(ToGrpcStatus(status));
+}
+
+grpc::Status CallScope::FinishWith(grpc::Status result) {
   const double seconds = static_cast<double>(tools_.clock->SteadyMicros() - started_us_) * 1e-6;
-  grpc::Status result = ToGrpcStatus(status);
   tools_.metrics->Record(info_.full_method, static_cast<int>(result.error_code()), seconds);
   if (result.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
     audit::Record(audit::event::kPermissionDenied, {{"user_id", info_.caller.identity.user_id()},

@@ -49,8 +49,9 @@ class CallScope {
   // OK if the caller is known; otherwise the call is to end with it.
   const absl::Status& admission() const { return admission_; }
   const CallInfo& info() const { return info_; }
-  // The status to finish the call with. Once.
+  // The status to finish the call with. Once, either.
   grpc::Status Finish(const absl::Status& status);
+  grpc::Status FinishWith(grpc::Status status);
 
  private:
   const CallTools& tools_;

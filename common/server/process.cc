@@ -36,7 +36,7 @@ using config::v1::Config;
 
 // What a drain may take beyond the times that are configured, and what services and their last
 // calls get.
-constexpr int64_t kEdgeDrainSlackMs = 10'000;
+constexpr int64_t kEdgeDrainSlackMs = 15'000;
 constexpr int64_t kServiceDrainMs = 5'000;
 constexpr int64_t kServerShutdownMs = 1'000;
 

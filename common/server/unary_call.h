@@ -4,9 +4,12 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "common/server/call.h"
 
 namespace covet::server {
@@ -21,13 +24,38 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   const CallScope& scope() const { return scope_; }
   // The first status counts; the call may be gone afterwards.
   void End(const absl::Status& status) { Finish(scope_.Finish(status)); }
+  void EndWith(const grpc::Status& status) { Finish(scope_.FinishWith(status)); }
 
+  void OnCancel() override {
+    std::function<void()> cancelled;
+    {
+      std::lock_guard lock(mutex_);
+      is_cancelled_ = true;
+      cancelled = std::move(cancelled_);
+    }
+    if (cancelled) cancelled();
+  }
   void OnDone() override { delete this; }
+
+  // See UnaryDone::OnCancelled.
+  void SetCancelled(std::function<void()> cancelled) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!is_cancelled_) {
+        cancelled_ = std::move(cancelled);
+        return;
+      }
+    }
+    cancelled();
+  }
 
  private:
   ~UnaryCall() override = default;
 
   CallScope scope_;
+  std::mutex mutex_;
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void()> cancelled_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Ends a unary call: to be called once, from any thread, now or later. The request and the response
@@ -37,6 +65,14 @@ class UnaryDone {
  public:
   explicit UnaryDone(UnaryCall* call) : state_(std::make_shared<State>(call)) {}
   void operator()(const absl::Status& status) const { state_->End(status); }
+  // With a status whose details are another service's.
+  void With(const grpc::Status& status) const { state_->EndWith(status); }
+  // `cancelled` runs once if the caller cancels the call or its deadline passes before it has
+  // ended: on a gRPC thread, or at once. The call still has to be ended. To be called by the
+  // handler, before `done` can be, and once at most.
+  void OnCancelled(std::function<void()> cancelled) const {
+    if (UnaryCall* call = state_->call) call->SetCancelled(std::move(cancelled));
+  }
 
  private:
   struct State {
@@ -44,6 +80,9 @@ class UnaryDone {
     ~State() { End(absl::InternalError("the call was dropped")); }
     void End(const absl::Status& status) {
       if (UnaryCall* ended = call.exchange(nullptr)) ended->End(status);
+    }
+    void EndWith(const grpc::Status& status) {
+      if (UnaryCall* ended = call.exchange(nullptr)) ended->EndWith(status);
     }
     std::atomic<UnaryCall*> call;
   };

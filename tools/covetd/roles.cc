@@ -3,7 +3,7 @@
 #include "edge/role/edge_role.h"
 #include "services/files/service.h"
 #include "services/rooms/rooms_role.h"
-#include "services/rpc/service.h"
+#include "services/rpc/rpc_role.h"
 #include "services/streams/service.h"
 
 namespace covet::covetd {

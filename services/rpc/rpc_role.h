@@ -7,8 +7,8 @@
 
 namespace covet::rpc {
 
-// The rpc role: the method registry, transcoding and calls of backends. Its API is served and
-// answers UNIMPLEMENTED to authenticated callers, UNAUTHENTICATED to others. A server::RoleFactory.
+// The rpc role: the registry of methods, and calls of backends, of our own services and of what is
+// built in. A server::RoleFactory.
 absl::StatusOr<std::unique_ptr<server::Role>> MakeRpcRole(const server::RoleContext& context);
 
 }  // namespace covet::rpc

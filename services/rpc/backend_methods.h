@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "common/backends/backend.h"
+#include "services/rpc/method.h"
+#include "services/rpc/rpc_metrics.h"
+
+namespace covet::rpc {
+
+// The unary methods of a backend as it is now; none until its schema was found. The backend must
+// outlive them.
+std::vector<MethodPtr> BackendMethods(backends::Backend& backend, RpcMetrics& metrics);
+
+}  // namespace covet::rpc

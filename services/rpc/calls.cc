@@ -1,0 +1,120 @@
+#include "services/rpc/calls.h"
+
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/logging/audit.h"
+#include "common/logging/log.h"
+#include "services/rpc/errors.h"
+
+namespace covet::rpc {
+namespace {
+
+using backends::CallDone;
+using backends::CallError;
+using backends::CallResult;
+
+// What the log tells of a call at its end.
+struct LogEntry {
+  std::string user_id;
+  std::string session_id;
+  std::string method;
+  std::string correlation_id;
+};
+
+void LogCall(const LogEntry& entry, const MethodPtr& method, std::string_view code,
+             std::string_view error, double seconds) {
+  log::Debug("rpc_call", {{"user_id", entry.user_id},
+                          {"session_id", entry.session_id},
+                          {"method", entry.method},
+                          {"backend", method->backend},
+                          {"code", code.empty() ? "OK" : code},
+                          {"error", error},
+                          {"seconds", seconds},
+                          {"correlation_id", entry.correlation_id}});
+}
+
+}  // namespace
+
+Calls::Calls(const Options& options, const Clock& clock, const Snapshot<policy::Policy>& policy,
+             RpcMetrics& metrics)
+    : options_(options),
+      clock_(clock),
+      policy_(policy),
+      metrics_(metrics),
+      methods_(std::make_shared<const MethodRegistry>()) {}
+
+bool Calls::MayCall(const common::v1::Identity& caller, std::string_view method) const {
+  return policy_.Get()->Allows(caller, policy::Action::kRpcCall, method);
+}
+
+std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, CallDone done) {
+  const auto refuse = [&](CallError error) {
+    metrics_.CountRefused(error.code);
+    done(std::move(error));
+    return nullptr;
+  };
+  if (!MayCall(request.identity, request.method)) {
+    audit::Record(audit::event::kPermissionDenied, {{"session_id", request.identity.session_id()},
+                                                    {"user_id", request.identity.user_id()},
+                                                    {"action", "rpc:call"},
+                                                    {"resource", request.method},
+                                                    {"correlation_id", request.correlation_id}});
+    return refuse(MakeCallError(ErrorCode::kPermissionDenied, "you may not call this method",
+                                {{"method", std::string(request.method)}}));
+  }
+  const std::shared_ptr<const MethodRegistry> methods = methods_.Get();
+  const MethodPtr* found = methods->Find(request.method);
+  if (found == nullptr) {
+    return refuse(MakeCallError(ErrorCode::kMethodNotFound, "no such method",
+                                {{"method", std::string(request.method)}}));
+  }
+  if (draining_.load(std::memory_order_relaxed)) {
+    return refuse(MakeCallError(ErrorCode::kUnavailable, "the rpc service is draining",
+                                {{"reason", "DRAINING"}}));
+  }
+  if (in_flight_.fetch_add(1, std::memory_order_relaxed) > options_.max_concurrency) {
+    End();
+    return refuse(MakeCallError(ErrorCode::kUnavailable, "too many calls at once",
+                                {{"reason", "OVERLOADED"}}));
+  }
+  (*found)->metrics->Begin();
+  std::unique_ptr<LogEntry> entry;
+  if (log::Enabled(log::Level::kDebug)) {
+    entry = std::make_unique<LogEntry>(
+        LogEntry{request.identity.user_id(), request.identity.session_id(),
+                 std::string(request.method), std::string(request.correlation_id)});
+  }
+  return (*found)->Call(request, [this, method = *found, started_us = clock_.SteadyMicros(),
+                                  entry = std::shared_ptr<const LogEntry>(std::move(entry)),
+                                  done = std::move(done)](CallResult result) {
+    if (const auto* json = std::get_if<std::string>(&result);
+        json != nullptr && json->size() > options_.max_result_bytes) {
+      result = MakeCallError(ErrorCode::kMessageTooLarge, "the result is too large",
+                             {{"field", "result"},
+                              {"limit", std::to_string(options_.max_result_bytes)},
+                              {"size", std::to_string(json->size())}});
+    }
+    const auto* error = std::get_if<CallError>(&result);
+    const double seconds = static_cast<double>(clock_.SteadyMicros() - started_us) * 1e-6;
+    const std::string_view code = error == nullptr ? std::string_view() : error->code;
+    method->metrics->End(code, seconds);
+    if (entry != nullptr) {
+      LogCall(*entry, method, code, error == nullptr ? "" : error->message, seconds);
+    }
+    done(std::move(result));
+    End();
+  });
+}
+
+void Calls::Drain(std::function<void()> idle) {
+  idle_ = std::move(idle);
+  draining_ = true;
+  End();
+}
+
+void Calls::End() {
+  if (in_flight_.fetch_sub(1, std::memory_order_acq_rel) == 1) idle_();
+}
+
+}  // namespace covet::rpc

@@ -1,0 +1,102 @@
+#include "services/rpc/connection_tester.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <future>
+
+namespace covet::rpc {
+namespace {
+
+// A port that takes connections and never says a word, as long as it lives.
+class SilentServer {
+ public:
+  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(socket_, 64), 0);
+    socklen_t size = sizeof address;
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    database.host = "127.0.0.1";
+    database.port = ntohs(address.sin_port);
+    database.database = "d";
+    database.user = "u";
+    database.ssl_mode = "prefer";
+  }
+  ~SilentServer() { Close(); }
+  void Close() {
+    if (socket_ >= 0) close(std::exchange(socket_, -1));
+  }
+
+  Database database;
+
+ private:
+  int socket_;
+};
+
+struct Outcome {
+  std::promise<absl::StatusOr<double>> promise;
+  ConnectionTester::Done Done() {
+    return [this](absl::StatusOr<double> result) { promise.set_value(std::move(result)); };
+  }
+  absl::StatusOr<double> Get() { return promise.get_future().get(); }
+};
+
+TEST(ConnectionTesterTest, TellsWhyNobodyAnswers) {
+  SilentServer server;
+  server.Close();
+  ConnectionTester tester({}, SystemClock());
+  Outcome outcome;
+  ASSERT_NE(tester.Test(server.database, 10'000, outcome.Done()), nullptr);
+  const auto result = outcome.Get();
+  EXPECT_TRUE(absl::IsUnavailable(result.status())) << result.status();
+  EXPECT_THAT(std::string(result.status().message()), testing::HasSubstr("refused"));
+}
+
+TEST(ConnectionTesterTest, GivesUpInTime) {
+  SilentServer server;
+  ConnectionTester tester({}, SystemClock());
+  Outcome outcome;
+  ASSERT_NE(tester.Test(server.database, 50, outcome.Done()), nullptr);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome.Get().status()));
+}
+
+TEST(ConnectionTesterTest, IsCancelled) {
+  SilentServer server;
+  ConnectionTester tester({.threads = 1}, SystemClock());
+  Outcome running, waiting;
+  const auto first = tester.Test(server.database, 600'000, running.Done());
+  const auto second = tester.Test(server.database, 600'000, waiting.Done());
+  second->Cancel();
+  first->Cancel();
+  EXPECT_TRUE(absl::IsCancelled(running.Get().status()));
+  EXPECT_TRUE(absl::IsCancelled(waiting.Get().status()));
+}
+
+TEST(ConnectionTesterTest, BoundsWhatWaits) {
+  SilentServer server;
+  Outcome running, waiting;
+  ConnectionTester tester({.threads = 0, .max_waiting = 1}, SystemClock());
+  EXPECT_NE(tester.Test(server.database, 600'000, waiting.Done()), nullptr);
+  EXPECT_EQ(tester.Test(server.database, 600'000, running.Done()), nullptr);
+}
+
+TEST(ConnectionTesterTest, EndsWithWhatRuns) {
+  SilentServer server;
+  Outcome first, second;
+  {
+    ConnectionTester tester({.threads = 1}, SystemClock());
+    tester.Test(server.database, 600'000, first.Done());
+    tester.Test(server.database, 600'000, second.Done());
+  }
+  EXPECT_TRUE(absl::IsCancelled(first.Get().status()));
+  EXPECT_TRUE(absl::IsCancelled(second.Get().status()));
+}
+
+}  // namespace
+}  // namespace covet::rpc
