@@ -150,7 +150,9 @@ class Decoder::Impl {
     if (!ReadTypeAndId(in, root, chunk != nullptr, &type, message)) return false;
     document.rewind();
     if (document.get_object().get(root) != simdjson::SUCCESS) return in.Broken();
-    return ReadRest(in, root, *type, chunk, message);
+    if (ReadRest(in, root, *type, chunk, message)) return true;
+    in.error().type = type->name;
+    return false;
   }
 
   // For the reply to a refused message: what it says of itself, if that much can be read. Begins

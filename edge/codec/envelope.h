@@ -23,6 +23,7 @@ struct DecodeLimits {
 struct DecodeError {
   ErrorCode code = ErrorCode::kInvalidMessageFormat;
   std::string message;
+  std::string_view type;       // The message's, empty where it could not be read; static text.
   std::string original_id;     // The message's id; empty where it could not be read.
   std::string correlation_id;  // Likewise, of its metadata.
   std::string field;           // A path, e.g. `data.resource_id`; `$` for the frame as a whole.

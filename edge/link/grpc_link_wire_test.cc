@@ -90,12 +90,13 @@ class GrpcLinkWireTest : public server::ServingTest {
     EndingService service(end);
     StartServer({&service});
     NoDispatcher dispatcher;
-    const std::unique_ptr<GrpcLinkWire> wire = MakeGrpcLinkWire(channel_);
+    GrpcLinkWire<rooms::v1::RoomLinkService, EdgeFrame, OwnerFrame, LinkClient> wire("rooms",
+                                                                                     channel_);
     LinkOptions options;
-    options.silence_ms = 1'000'000;  // Silence ends no stream here.
-    options.max_backoff_ms = 20;
-    LinkClient client(options, SystemClock(), SystemIds(), *wire, dispatcher);
-    wire->Bind(&client);
+    options.times.silence_ms = 1'000'000;  // Silence ends no stream here.
+    options.times.max_backoff_ms = 20;
+    LinkClient client(options, SystemClock(), SystemIds(), wire, dispatcher);
+    wire.Bind(&client);
     client.Start();
     absl::Mutex mutex;
     bool stop = false;
@@ -110,7 +111,7 @@ class GrpcLinkWireTest : public server::ServingTest {
     }
     ticker.join();
     client.Stop();
-    wire->Shutdown();
+    wire.Shutdown();
     server_->Shutdown(0);
     server_.reset();
   }

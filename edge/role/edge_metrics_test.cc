@@ -11,6 +11,7 @@
 
 #include "common/auth/authenticator.h"
 #include "common/metrics/conventions.h"
+#include "edge/role/rpc_metrics.h"
 #include "edge/role/testing/fake_edge_thread.h"
 #include "edge/role/testing/fake_link.h"
 
@@ -47,12 +48,15 @@ class EdgeMetricsTest : public testing::Test {
  protected:
   EdgeMetricsTest() {
     for (uint32_t i = 0; i < 2; ++i) {
-      workers_.push_back(std::make_unique<EdgeWorker>(i, shared_, link_.client, 1 << 16));
+      workers_.push_back(
+          std::make_unique<EdgeWorker>(i, shared_, link_.client, 1 << 16, &rpc_.link));
     }
     registrations_ = RegisterEdgeMetrics(registry_, server_, shared_, link_.client, workers_);
+    rpc_registrations_ = RegisterEdgeRpcMetrics(registry_, shared_, rpc_.link, workers_);
   }
 
   FakeLink link_;
+  FakeRpcLink rpc_{link_.clock, link_.ids};
   auth::Authenticator authenticator_{std::make_shared<const auth::AuthKeys>(), link_.clock};
   SessionShared shared_{link_.clock,
                         link_.ids,
@@ -64,6 +68,7 @@ class EdgeMetricsTest : public testing::Test {
   std::vector<std::unique_ptr<EdgeWorker>> workers_;
   metrics::Registry registry_;
   std::vector<metrics::CallbackRegistration> registrations_;
+  std::vector<metrics::CallbackRegistration> rpc_registrations_;
 };
 
 TEST_F(EdgeMetricsTest, SumsOverThreads) {

@@ -18,12 +18,16 @@
 #include "common/logging/log.h"
 #include "common/metrics/metrics.h"
 #include "common/server/channel_provider.h"
+#include "covet/rooms/v1/link.grpc.pb.h"
+#include "covet/rpc/v1/link.grpc.pb.h"
 #include "edge/link/grpc_link_wire.h"
 #include "edge/role/edge_metrics.h"
 #include "edge/role/edge_worker.h"
+#include "edge/role/rpc_metrics.h"
 #include "edge/role/thread_dispatcher.h"
 #include "edge/role/transport_options.h"
 #include "edge/rooms/link_client.h"
+#include "edge/rpc/rpc_link.h"
 #include "edge/session/session_thread.h"
 #include "edge/session/settings.h"
 #include "edge/session/upgrade.h"
@@ -40,6 +44,14 @@ constexpr milliseconds kRoomsTick(1000);
 constexpr int64_t kMaxPageBytes = 256 << 10;
 // Beyond the window of a drain and the closing handshakes, for what the scheduler does.
 constexpr int64_t kDrainSlackMs = 1'000;
+// What running calls get in a drain, and how often it looks whether they have ended.
+constexpr int64_t kRunningGraceMs = 5'000;
+constexpr int64_t kRunningLookMs = 10;
+
+using RoomsStreams = GrpcLinkWire<rooms::v1::RoomLinkService, rooms::v1::EdgeFrame,
+                                  rooms::v1::OwnerFrame, LinkClient>;
+using RpcStreams =
+    GrpcLinkWire<rpc::v1::RpcLinkService, rpc::v1::EdgeFrame, rpc::v1::ServiceFrame, RpcLink>;
 
 // Runs `fn` on the thread now and then for as long as the thread's loop runs.
 void RunEvery(EdgeThread& thread, milliseconds period, std::function<void()> fn) {
@@ -75,13 +87,24 @@ class EdgeRole final : public server::Role {
     if (!options.ok()) return options.status();
     absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = context_.channels->ChannelTo("rooms");
     if (!channel.ok()) return channel.status();
+    StartRpcLink();
     StartLink(*std::move(channel), *options);
     if (absl::Status listening = StartServer(*std::move(options)); !listening.ok()) {
       return listening;
     }
     metrics_ = RegisterEdgeMetrics(*context_.metrics, *server_, shared_, *link_, workers_);
+    if (rpc_link_) {
+      for (metrics::CallbackRegistration& registration :
+           RegisterEdgeRpcMetrics(*context_.metrics, shared_, *rpc_link_, workers_)) {
+        metrics_.push_back(std::move(registration));
+      }
+    }
     link_->Start();
-    RunEvery(server_->thread(0), kLinkTick, [link = link_.get()] { link->Tick(); });
+    if (rpc_link_) rpc_link_->Start();
+    RunEvery(server_->thread(0), kLinkTick, [this] {
+      link_->Tick();
+      if (rpc_link_) rpc_link_->Tick();
+    });
     for (size_t i = 0; i < workers_.size(); ++i) {
       RunEvery(server_->thread(i), kRoomsTick, [worker = workers_[i].get()] { worker->Tick(); });
     }
@@ -116,6 +139,7 @@ class EdgeRole final : public server::Role {
     drain_ = std::thread([this, delay_ms, window_ms, patience_ms, done = std::move(done)] {
       stopping_.WaitForNotificationWithTimeout(absl::Milliseconds(delay_ms));
       shared_.draining = true;
+      WaitForRunning();
       server_->Drain(milliseconds(window_ms));
       const bool closed = server_->WaitUntilClosed(milliseconds(patience_ms));
       log::Info("edge_drained", {{"closed", closed}});
@@ -131,27 +155,61 @@ class EdgeRole final : public server::Role {
     // Sessions end here, and tell rooms so.
     if (server_) server_->Stop();
     if (link_) link_->Stop();
-    // Nothing comes down the link after this, so that threads and rooms may go.
+    if (rpc_link_) rpc_link_->Stop();
+    // Nothing comes down the links after this, so that threads, rooms and calls may go.
     wire_.reset();
+    rpc_wire_.reset();
   }
 
  private:
+  // Hands results to the workers.
+  class CallDispatcher final : public RpcDispatcher {
+   public:
+    void Add(EdgeThread* thread, ThreadCalls* calls) { targets_.emplace_back(thread, calls); }
+    void Dispatch(uint32_t thread, std::shared_ptr<RpcResults> results) override {
+      const auto& [target, calls] = targets_[thread];
+      target->Post([calls = calls, results = std::move(results)] { calls->OnResults(*results); });
+    }
+
+   private:
+    std::vector<std::pair<EdgeThread*, ThreadCalls*>> targets_;
+  };
+
+  void WaitForRunning() {
+    for (int64_t waited = 0; shared_.running.load() > 0 && waited < kRunningGraceMs;
+         waited += kRunningLookMs) {
+      if (stopping_.WaitForNotificationWithTimeout(absl::Milliseconds(kRunningLookMs))) return;
+    }
+  }
+
+  void StartRpcLink() {
+    auto channel = context_.channels->ChannelTo("rpc");
+    if (!channel.ok()) return;  // Not offered here.
+    rpc_wire_ = std::make_unique<RpcStreams>("rpc", *std::move(channel));
+    RpcLinkOptions options;
+    options.edge_name = EdgeName(*config_);
+    rpc_link_ = std::make_unique<RpcLink>(std::move(options), *context_.clock, *context_.ids,
+                                          *rpc_wire_, rpc_dispatcher_);
+    rpc_wire_->Bind(rpc_link_.get());
+  }
+
   void StartLink(std::shared_ptr<grpc::Channel> channel, const TransportOptions& options) {
-    wire_ = MakeGrpcLinkWire(std::move(channel));
+    wire_ = std::make_unique<RoomsStreams>("rooms", std::move(channel));
     LinkOptions link_options;
     link_options.edge_name = EdgeName(*config_);
     // An owner ends an edge after a lease without a beat; the edge gives up a silent owner before.
     const int64_t lease_ms = config::Millis(config_->rooms().lease());
-    link_options.beat_interval_ms = std::min(link_options.beat_interval_ms, lease_ms / 5);
-    link_options.silence_ms = std::min(link_options.silence_ms, lease_ms * 4 / 5);
+    LinkTimes& times = link_options.times;
+    times.beat_interval_ms = std::min(times.beat_interval_ms, lease_ms / 5);
+    times.silence_ms = std::min(times.silence_ms, lease_ms * 4 / 5);
     link_ = std::make_unique<LinkClient>(std::move(link_options), *context_.clock, *context_.ids,
                                          *wire_, dispatcher_);
     wire_->Bind(link_.get());
     const auto page_bytes = static_cast<int32_t>(
         std::min(kMaxPageBytes, static_cast<int64_t>(options.queue.max_bytes / 4)));
     for (size_t i = 0; i < options.threads; ++i) {
-      workers_.push_back(
-          std::make_unique<EdgeWorker>(static_cast<uint32_t>(i), shared_, *link_, page_bytes));
+      workers_.push_back(std::make_unique<EdgeWorker>(static_cast<uint32_t>(i), shared_, *link_,
+                                                      page_bytes, rpc_link_.get()));
     }
   }
 
@@ -168,6 +226,9 @@ class EdgeRole final : public server::Role {
     server_ = *std::move(server);
     for (size_t i = 0; i < workers_.size(); ++i) {
       dispatcher_.Add(&server_->thread(i), &workers_[i]->rooms);
+      if (!workers_[i]->calls) continue;
+      workers_[i]->calls->Bind(&server_->thread(i));
+      rpc_dispatcher_.Add(&server_->thread(i), &*workers_[i]->calls);
     }
     return absl::OkStatus();
   }
@@ -176,8 +237,11 @@ class EdgeRole final : public server::Role {
   const std::shared_ptr<const config::v1::Config> config_;
   SessionShared shared_;
   ThreadDispatcher dispatcher_;
-  std::unique_ptr<GrpcLinkWire> wire_;
+  CallDispatcher rpc_dispatcher_;
+  std::unique_ptr<RoomsStreams> wire_;
+  std::unique_ptr<RpcStreams> rpc_wire_;
   std::unique_ptr<LinkClient> link_;
+  std::unique_ptr<RpcLink> rpc_link_;
   std::vector<std::unique_ptr<EdgeWorker>> workers_;
   std::unique_ptr<SessionUpgrade> upgrade_;
   std::unique_ptr<TransportServer> server_;

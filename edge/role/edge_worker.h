@@ -3,8 +3,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "edge/rooms/thread_rooms.h"
+#include "edge/rpc/rpc_requests.h"
+#include "edge/rpc/thread_calls.h"
 #include "edge/session/session_thread.h"
 
 namespace covet::edge {
@@ -12,8 +15,16 @@ namespace covet::edge {
 // What one edge thread has beside its transport. Lives on that thread; metrics may be read from
 // any.
 struct EdgeWorker {
-  EdgeWorker(uint32_t index, SessionShared& shared, LinkClient& link, int32_t page_bytes)
-      : rooms(index, shared.clock, link, page_bytes), sessions(shared, rooms) {}
+  // `rpc` is null where this deployment offers none.
+  EdgeWorker(uint32_t index, SessionShared& shared, LinkClient& link, int32_t page_bytes,
+             RpcLink* rpc)
+      : rooms(index, shared.clock, link, page_bytes), sessions(shared, rooms) {
+    if (rpc == nullptr) return;
+    calls.emplace(index, shared.clock, *rpc, shared.running);
+    rpc_requests.emplace(*calls);
+    sessions.router().Route<RpcCallMessage, RpcCancelMessage>(&*rpc_requests);
+    sessions.router().Offer("rpc");
+  }
 
   // Every second, on its thread.
   void Tick() {
@@ -28,6 +39,8 @@ struct EdgeWorker {
 
   ThreadRooms rooms;
   SessionThread sessions;
+  std::optional<ThreadCalls> calls;
+  std::optional<RpcRequests> rpc_requests;
 
   // Of `rooms`, as of the last Tick.
   std::atomic<int64_t> open_rooms{0};

@@ -21,7 +21,7 @@ constexpr int64_t kMaxFrameBytes = 1 << 20;
 
 }  // namespace
 
-LinkClient::LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids, LinkWire& wire,
+LinkClient::LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids, RoomsWire& wire,
                        LinkDispatcher& dispatcher)
     : options_(std::move(options)),
       clock_(clock),
@@ -29,7 +29,8 @@ LinkClient::LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids
       wire_(wire),
       dispatcher_(dispatcher),
       message_ids_(ids),
-      encoder_(&message_ids_, &clock) {}
+      encoder_(&message_ids_, &clock),
+      life_(options_.times) {}
 
 LinkClient::Locked::Locked(LinkClient* client) : client_(client) { client_->mutex_.Lock(); }
 
@@ -43,18 +44,19 @@ LinkClient::Locked::~Locked() {
   if (calls.cancel) client_->wire_.Cancel(stream);
 }
 
+void LinkClient::Do(LinkLifecycle::Action action) {
+  if (action == LinkLifecycle::Action::kConnect) calls_.connect = true;
+  if (action == LinkLifecycle::Action::kCancel) calls_.cancel = true;
+}
+
 void LinkClient::Start() {
   const Locked lock(this);
-  away_since_ms_ = last_frame_ms_ = clock_.SteadyMillis();
-  state_ = State::kConnecting;
-  calls_.connect = true;
+  Do(life_.Start(clock_.SteadyMillis()));
 }
 
 void LinkClient::Stop() {
   const Locked lock(this);
-  const bool open = state_ == State::kConnecting || state_ == State::kUp;
-  state_ = State::kStopped;
-  calls_.cancel = open;
+  Do(life_.Stop());
 }
 
 void LinkClient::Tick() {
@@ -62,15 +64,8 @@ void LinkClient::Tick() {
   {
     const Locked lock(this);
     const int64_t now = clock_.SteadyMillis();
-    if (state_ == State::kIdle && now >= next_connect_ms_) {
-      state_ = State::kConnecting;
-      last_frame_ms_ = now;
-      calls_.connect = true;
-    } else if (state_ == State::kUp || state_ == State::kConnecting) {
-      // A stream whose other end is silent is as good as broken.
-      if (now - last_frame_ms_ >= options_.silence_ms) calls_.cancel = true;
-      if (now - last_beat_ms_ >= options_.beat_interval_ms) TryWrite();
-    }
+    Do(life_.Tick(now));
+    if (life_.beat_due(now)) TryWrite();
     FailTimedOut(*batch);
     if (!batch->items.empty()) dispatcher_.Dispatch(batch);
   }
@@ -110,7 +105,7 @@ void LinkClient::Forget(const std::string& session_id, const std::string& room_i
 
 // While there is no stream the hello of the next one says it all.
 void LinkClient::Notify(EdgeRequest request) {
-  if (state_ != State::kUp || hello_due_) return;
+  if (!life_.up() || hello_due_) return;
   notices_.emplace_back(next_request_, std::move(request));
   TryWrite();
 }
@@ -130,7 +125,7 @@ void LinkClient::Submit(uint32_t thread, uint64_t token, EdgeRequest request) {
   Pending pending{thread, token, clock_.SteadyMillis(), 0, false, std::move(request)};
   pending.bytes = static_cast<int64_t>(pending.request.ByteSizeLong());
   ++counters_.requests;
-  if (state_ == State::kStopped || pending_.size() >= options_.max_pending_requests ||
+  if (life_.stopped() || pending_.size() >= options_.max_pending_requests ||
       pending_bytes_ + pending.bytes > options_.max_pending_bytes) {
     ++counters_.refused;
     Fail(pending, id, *batch);
@@ -144,13 +139,9 @@ void LinkClient::Submit(uint32_t thread, uint64_t token, EdgeRequest request) {
 
 void LinkClient::OnUp() {
   const Locked lock(this);
-  if (state_ == State::kStopped) {
-    calls_.cancel = true;
-    return;
-  }
-  state_ = State::kUp;
+  Do(life_.OnUp(clock_.SteadyMillis()));
+  if (life_.stopped()) return;
   ++counters_.connects;
-  last_frame_ms_ = clock_.SteadyMillis();
   notices_.clear();
   abandoned_.clear();
   hello_due_ = true;
@@ -171,15 +162,7 @@ void LinkClient::OnDown() {
   const Locked lock(this);
   writing_ = false;
   notices_.clear();
-  if (state_ == State::kStopped) return;
-  const int64_t now = clock_.SteadyMillis();
-  if (std::exchange(welcomed_, false)) {
-    away_since_ms_ = now;
-    backoff_ms_ = 0;
-  }
-  state_ = State::kIdle;
-  backoff_ms_ = std::clamp(backoff_ms_ * 2, options_.min_backoff_ms, options_.max_backoff_ms);
-  next_connect_ms_ = now + backoff_ms_;
+  life_.OnDown(clock_.SteadyMillis());
 }
 
 void LinkClient::ReturnCredit() {
@@ -212,10 +195,10 @@ void LinkClient::FillHello(rooms::v1::EdgeHello* hello) {
 }
 
 void LinkClient::TryWrite() {
-  if (state_ != State::kUp || writing_) return;
+  if (!life_.up() || writing_) return;
   EdgeFrame frame;
   const int64_t now = clock_.SteadyMillis();
-  const bool beat = now - last_beat_ms_ >= options_.beat_interval_ms;
+  const bool beat = life_.beat_due(now);
   if (std::exchange(hello_due_, false)) FillHello(frame.mutable_hello());
   int64_t bytes = 0;
   auto request = pending_.lower_bound(next_to_send_);
@@ -243,7 +226,7 @@ void LinkClient::TryWrite() {
   if (!frame.has_hello() && frame.requests_size() == 0 && !credit && !beat) return;
   frame.set_credit_bytes(consumed_->exchange(0));
   frame.set_beat(beat);
-  if (beat) last_beat_ms_ = now;
+  if (beat) life_.NoteBeat(now);
   writing_ = true;
   calls_.write = std::move(frame);
 }
@@ -256,8 +239,7 @@ void LinkClient::OnFrame(OwnerFrame frame) {
   for (OwnerItem& item : *frame.mutable_items()) decoder.Decode(item, *batch);
   if (batch->credit_bytes > 0) batch->consumed = consumed_;
   const Locked lock(this);
-  last_frame_ms_ = clock_.SteadyMillis();
-  welcomed_ = true;
+  life_.OnFrame(clock_.SteadyMillis());
   ++counters_.frames_in;
   counters_.items_in += frame.items_size();
   for (LinkItem& item : batch->items) {
@@ -357,10 +339,10 @@ void LinkClient::RemoveRoom(const std::string& room_id) {
 
 void LinkClient::FailTimedOut(LinkBatch& batch) {
   const int64_t now = clock_.SteadyMillis();
-  const bool up = welcomed_;
+  const bool up = life_.answered();
   for (auto it = pending_.begin(); it != pending_.end();) {
     const int64_t since =
-        up ? it->second.submitted_ms : std::max(it->second.submitted_ms, away_since_ms_);
+        up ? it->second.submitted_ms : std::max(it->second.submitted_ms, life_.away_since_ms());
     if (now - since < (up ? options_.reply_timeout_ms : options_.away_timeout_ms)) break;
     ++counters_.timeouts;
     const EdgeRequest& request = it->second.request;
@@ -387,7 +369,7 @@ void LinkClient::Fail(const Pending& pending, uint64_t id, LinkBatch& batch) {
 
 bool LinkClient::connected() const {
   const absl::MutexLock lock(&mutex_);
-  return welcomed_;
+  return life_.answered();
 }
 
 LinkCounters LinkClient::counters() const {

@@ -18,6 +18,8 @@
 #include "common/base/id_generator.h"
 #include "covet/rooms/v1/link.pb.h"
 #include "edge/codec/messages.h"
+#include "edge/link/link_lifecycle.h"
+#include "edge/link/link_wire.h"
 #include "edge/rooms/link_items.h"
 
 namespace covet::edge {
@@ -25,18 +27,7 @@ namespace covet::edge {
 // A reply nobody waits for any more.
 inline constexpr uint32_t kNoThread = UINT32_MAX;
 
-// The wire under a link: one stream at a time, each known by its number. No call is made with a
-// lock held; a call for a stream that is over does nothing. Thread-safe.
-class LinkWire {
- public:
-  virtual ~LinkWire() = default;
-  // Opens a stream. Ends as LinkClient::OnUp and, later or instead, OnDown.
-  virtual void Connect(uint64_t stream) = 0;
-  // At most one at a time. Ends as OnWritten, or with the stream.
-  virtual void Write(uint64_t stream, rooms::v1::EdgeFrame frame) = 0;
-  // Ends the stream, which answers with OnDown.
-  virtual void Cancel(uint64_t stream) = 0;
-};
+using RoomsWire = LinkWire<rooms::v1::EdgeFrame>;
 
 // Hands what came down the link to every thread of the edge, in order. Called under the
 // LinkClient's lock.
@@ -56,10 +47,7 @@ struct LinkOptions {
   int64_t max_pending_bytes = 64 << 20;
   int64_t away_timeout_ms = 2'000;    // A request's life while the owner is away.
   int64_t reply_timeout_ms = 10'000;  // And while it is there.
-  int64_t beat_interval_ms = 2'000;
-  int64_t silence_ms = 8'000;  // Without a frame for so long the stream is given up.
-  int64_t min_backoff_ms = 20;
-  int64_t max_backoff_ms = 1'000;
+  LinkTimes times;
 };
 
 struct LinkCounters {
@@ -78,7 +66,7 @@ struct LinkCounters {
 // state them to a new owner. Thread-safe: edge threads submit, the wire's threads deliver.
 class LinkClient {
  public:
-  LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids, LinkWire& wire,
+  LinkClient(LinkOptions options, const Clock& clock, IdGenerator& ids, RoomsWire& wire,
              LinkDispatcher& dispatcher);
 
   void Start();
@@ -112,8 +100,6 @@ class LinkClient {
   const std::string& incarnation() const { return incarnation_; }
 
  private:
-  enum class State : uint8_t { kIdle, kConnecting, kUp, kStopped };
-
   // Holds the lock, and calls the wire once it has let go of it: gRPC may answer from inside a
   // call.
   class ABSL_SCOPED_LOCKABLE Locked {
@@ -149,6 +135,7 @@ class LinkClient {
     std::vector<std::pair<std::string, bool>> rooms;  // With whether metrics are wanted.
   };
 
+  void Do(LinkLifecycle::Action action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillHello(rooms::v1::EdgeHello* hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Notify(rooms::v1::EdgeRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -169,7 +156,7 @@ class LinkClient {
   const LinkOptions options_;
   const Clock& clock_;
   const std::string incarnation_;
-  LinkWire& wire_;
+  RoomsWire& wire_;
   LinkDispatcher& dispatcher_;
   // Of OnFrame alone, which the wire calls one at a time.
   MessageIds message_ids_;
@@ -180,15 +167,9 @@ class LinkClient {
   mutable absl::Mutex mutex_;
   WireCalls calls_ ABSL_GUARDED_BY(mutex_);
   uint64_t stream_ ABSL_GUARDED_BY(mutex_) = 0;
-  State state_ ABSL_GUARDED_BY(mutex_) = State::kIdle;
-  bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;  // The owner has answered on this stream.
+  LinkLifecycle life_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool hello_due_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t next_connect_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t backoff_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t away_since_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t last_frame_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t last_beat_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_request_ ABSL_GUARDED_BY(mutex_) = 1;
   int64_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // By request id, so in the order in which they take effect.

@@ -23,6 +23,8 @@ class RequestHandler {
   // The session ends: what the handler has under way for it ends unanswered. Once for each session;
   // no Handle follows, and nothing may be told to the session any more.
   virtual void OnSessionEnd(Session& /*session*/) {}
+  // The session's socket has drained after backpressure (ConnectionHandler::OnDrained).
+  virtual void OnSessionDrained(Session& /*session*/) {}
 };
 
 // Who answers what. One per edge thread, filled before its first session.
@@ -41,6 +43,9 @@ class MessageRouter {
   RequestHandler& HandlerOf(const ClientBody& body) const { return *handlers_[body.index()]; }
   void EndSession(Session& session) const {
     for (RequestHandler* handler : distinct_) handler->OnSessionEnd(session);
+  }
+  void DrainSession(Session& session) const {
+    for (RequestHandler* handler : distinct_) handler->OnSessionDrained(session);
   }
   const std::vector<std::string_view>& capabilities() const { return capabilities_; }
 

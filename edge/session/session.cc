@@ -75,7 +75,10 @@ void Session::OnMessage(std::string_view frame, bool binary) {
   if (message == nullptr) {
     const ErrorMessage reply = ToErrorMessage(error);
     thread_.counters().CountError(reply.code);
-    Reply(thread_.encoder().Error(reply, {error.original_id, error.correlation_id}),
+    const ReplyTo to{error.original_id, error.correlation_id};
+    // A call that is merely too large is well formed.
+    const bool call = error.type == "rpc_call" && error.code == ErrorCode::kMessageTooLarge;
+    Reply(call ? thread_.encoder().RpcError(reply, to) : thread_.encoder().Error(reply, to),
           Priority::kNormal);
     return Offend();
   }
@@ -273,6 +276,7 @@ void Session::OnDrained() {
   if (!registered_) return;
   backpressured_ = false;
   UpdateReading();
+  thread_.router().DrainSession(*this);
   thread_.rooms().OnDrained(id());
 }
 
@@ -328,7 +332,7 @@ void Session::CheckExpiry() {
 
 // The budget knows of a queue what a look once a tick tells, which is enough to act on.
 void Session::ChargeMemory() {
-  const auto queued = static_cast<int64_t>(connection_.queued_bytes());
+  const auto queued = static_cast<int64_t>(connection_.queued_bytes()) + held_bytes_;
   if (queued == memory_.bytes()) return;
   thread_.shared().queue_sizes.Move(memory_.bytes(), queued);
   memory_.Add(queued - memory_.bytes());

@@ -78,6 +78,9 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   // Answers with `error`, an rpc_call with `rpc_error`.
   void Refuse(const ClientMessage& message, const ErrorMessage& error);
   void Refuse(const Request& request, const ErrorMessage& error);
+  // Bytes that a handler holds for this session until its socket has drained, or, negative, no
+  // longer holds: they count as queued.
+  void Hold(int64_t bytes) { held_bytes_ += bytes; }
   // Whether this message may still come; refuses it as RATE_LIMITED if not.
   bool TakeMessage(const ClientMessage& message);
   // Counts an offence; may end the connection.
@@ -115,6 +118,7 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   limits::Gcra messages_;
   limits::ConnectionAbuse abuse_;
   limits::MemoryCharge memory_;
+  int64_t held_bytes_ = 0;
   int64_t opened_ms_ = 0;
   std::string key_fingerprint_;  // Of the API key; empty for a token.
   uint64_t keys_seen_;           // Authenticator::reloads() when the key was last found in force.

@@ -16,7 +16,7 @@ class World;
 
 // One stream between an edge and the owner: frames arrive in order, each after a random delay,
 // until it is cut. Then what is under way is lost, and the ends hear of it at their own times.
-class SimWire final : public edge::LinkWire {
+class SimWire final : public edge::RoomsWire {
  public:
   explicit SimWire(World& world) : world_(world) {}
   ~SimWire() override;

@@ -13,12 +13,12 @@
 namespace covet::edge {
 
 // A link whose other end is the test: it sees what goes up and says what comes down.
-class LinkRig final : public LinkWire, public LinkDispatcher {
+class LinkRig final : public RoomsWire, public LinkDispatcher {
  public:
   explicit LinkRig(LinkOptions options = {})
       : client(std::move(options), clock, ids, *this, *this) {}
 
-  // LinkWire.
+  // RoomsWire.
   void Connect(uint64_t stream) override { connects.push_back(stream); }
   void Write(uint64_t stream, rooms::v1::EdgeFrame frame) override {
     write_streams.push_back(stream);
