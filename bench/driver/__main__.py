@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from driver import machine, micro, report
+from driver import machine, micro, report, rpc
 from driver.processes import BenchError, find_program, fresh_dir, raise_file_limit
 from driver.scenarios import SCENARIOS
 from driver.targets import DEFAULT_EVENT_BYTES, make_targets
@@ -21,7 +21,7 @@ def parse_arguments():
     names = [scenario.name for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round, smaller where connections are many")
-    parser.add_argument("--only", action="append", choices=[*names, "micro"],
+    parser.add_argument("--only", action="append", choices=[*names, "rpc", "micro"],
                         help="this scenario alone; may be repeated; micro is the Google Benchmark programs")
     parser.add_argument("--targets", help="these servers alone, e.g. covet,socket.io; floor is the floor with as many "
                                           "threads as the edge")
@@ -121,6 +121,10 @@ def measure(arguments, build_dir):
     for scenario in bench.scenarios:
         if results := bench.run_scenario(scenario):
             document["results"][scenario.name] = results
+    if not arguments.only or "rpc" in arguments.only:
+        rounds = arguments.rounds or (1 if arguments.quick else 3)
+        short = ["--duration=1s", "--warmup=0.5s"] if arguments.quick else []
+        document["rpc"] = rpc.run(build_dir, build_dir / "bench" / "work" / "rpc", arguments.threads, rounds, short)
     if not arguments.only or "micro" in arguments.only:
         print("bench: Google Benchmark programs", file=sys.stderr)
         document["micro"] = micro.run(build_dir, build_dir / "bench" / "work", 0.05 if arguments.quick else 0.2)

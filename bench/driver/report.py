@@ -119,6 +119,27 @@ def _micro(entries):
     return ["### Google Benchmark", "", *_table(rows)]
 
 
+def _rpc(name, by_shape):
+    """Medians over rounds of the bare call, of the call through Covet, and of their ratios round by round."""
+    roles = [key.removeprefix("cpu_us_per_call_") for key in next(iter(by_shape.values()))[0]["websocket"]
+             if key.startswith("cpu_us_per_call_")]
+    rows = [["load", "bare p50 ms", "p50 ms", "×", "p99 ms", "bare calls/s", "calls/s", *(f"{role} µs/call" for role in roles)]]
+    for shape, rounds in by_shape.items():
+        bare, ours = [r["grpc"] for r in rounds], [r["websocket"] for r in rounds]
+        ratio = median(r["websocket"]["latency_us_p50"] / r["grpc"]["latency_us_p50"] for r in rounds)
+        rows.append([shape, _format(_medians(bare, "latency_us_p50"), "ms"), _format(_medians(ours, "latency_us_p50"), "ms"),
+                     f"{ratio:.2f}", _format(_medians(ours, "latency_us_p99"), "ms"),
+                     _format(_medians(bare, "calls_per_second"), "{:,.0f}"), _format(_medians(ours, "calls_per_second"), "{:,.0f}"),
+                     *(_format(_medians(ours, f"cpu_us_per_call_{role}"), "{:.1f}") for role in roles)])
+    rounds = max(len(r) for r in by_shape.values())
+    lines = [f"### rpc, {name}", "", f"`rpc_call` of a ten-field message through WebSocket, edge and rpc to a C++ echo backend and back, "
+             f"beside the bare gRPC call; medians of {rounds}.", "", *_table(rows)]
+    errors = sum(r[over]["errors"] for rounds in by_shape.values() for r in rounds for over in ("grpc", "websocket"))
+    if errors:
+        lines += ["", f"Not clean: {errors} errors."]
+    return lines
+
+
 def render(document):
     machine = document["machine"]
     lines = [
@@ -137,6 +158,8 @@ def render(document):
     for scenario in SCENARIOS:
         if runs := document["results"].get(scenario.name):
             lines += ["", *_scenario(scenario, runs)]
+    for name, by_shape in document.get("rpc", {}).items():
+        lines += ["", *_rpc(name, by_shape)]
     if document.get("micro"):
         lines += ["", *_micro(document["micro"])]
     return "\n".join(lines) + "\n"

@@ -24,6 +24,16 @@ def goal_line(text, start):
 
 
 class ReportTest(unittest.TestCase):
+    def test_rpc_compares_each_round_with_its_own_bare_call(self):
+        def figures(p50, **more):
+            return {"latency_us_p50": p50, "latency_us_p99": 2 * p50, "calls_per_second": 1000, "errors": 0, **more}
+
+        rounds = [{"grpc": figures(bare), "websocket": figures(ours, cpu_us_per_call_edge=7.0)} for bare, ours in ((100, 200), (50, 150), (200, 300))]
+        text = report.render(document({}) | {"rpc": {"split": {"2,000/s": rounds}}})
+        cells = [cell.strip() for cell in next(line for line in text.splitlines() if line.startswith("| 2,000/s")).split("|")]
+        self.assertEqual(cells[2:5], ["0.10", "0.20", "2.00"])
+        self.assertEqual(cells[8], "7.0")
+
     def test_goals_compare_medians_with_the_floor_of_as_many_threads(self):
         key = "server_cpu_us_per_delivery"
         text = report.render(document({"fanout": {

@@ -60,6 +60,7 @@ class Client:
         self.ack = None
         self.inbox = []
         self._changed = asyncio.Condition()
+        self._cursors = []  # Of those who wait in `take`.
         self._broken = None  # What the reader found wrong.
         self._ended = False
         self._reader = asyncio.create_task(self._read())
@@ -99,14 +100,15 @@ class Client:
     async def take(self, wanted, what, timeout=TIMEOUT):
         """Takes the first message for which `wanted` is true, now or later."""
         async with self._changed:
-            position = 0
+            cursor = [0]  # What comes before was looked at.
+            self._cursors.append(cursor)
             try:
                 async with asyncio.timeout(timeout):
                     while True:
-                        while position < len(self.inbox):
-                            if wanted(self.inbox[position]):
-                                return self.inbox.pop(position)
-                            position += 1
+                        while cursor[0] < len(self.inbox):
+                            if wanted(self.inbox[cursor[0]]):
+                                return self._pop(cursor[0])
+                            cursor[0] += 1
                         if self._broken:
                             raise self._broken
                         if self._ended:
@@ -114,6 +116,15 @@ class Client:
                         await self._changed.wait()
             except TimeoutError:
                 raise AssertionError(f"no {what} within {timeout} s; have {self.inbox[-5:]}") from None
+            finally:
+                self._cursors = [other for other in self._cursors if other is not cursor]
+
+    def _pop(self, position):
+        """Others may be looking, too: they stay where they are."""
+        for cursor in self._cursors:
+            if cursor[0] > position:
+                cursor[0] -= 1
+        return self.inbox.pop(position)
 
     async def expect(self, kind, in_reply_to=None, timeout=TIMEOUT, **data):
         """Takes the next message of this type, to this request, with these members of `data`."""

@@ -7,7 +7,8 @@ from harness.config import BASE, merged
 from harness.ports import free_port
 from harness.process import Process
 
-SERVICES = ("rooms", "streams", "rpc", "files")
+# Each knows those before it.
+SERVICES = ("rooms", "streams", "files", "rpc")
 
 
 class Deployment:
