@@ -98,9 +98,11 @@ class Backends {
   struct Options {
     std::string role;  // Whose backends these are, for metrics.
     int64_t refresh_interval_ms = 60'000;
-    int64_t max_message_bytes = int64_t{4} << 20;  // Of a response or a record.
-    metrics::Registry* metrics = nullptr;          // May be null; outlives this.
-    MethodsChanged methods_changed;                // May be null.
+    int64_t max_message_bytes = int64_t{4} << 20;  // Of a response or a record, on the wire.
+    // Of a response or a record as JSON; more is MESSAGE_TOO_LARGE.
+    int64_t max_json_bytes = int64_t{4} << 20;
+    metrics::Registry* metrics = nullptr;  // May be null; outlives this.
+    MethodsChanged methods_changed;        // May be null.
   };
 
   // Reads certificates, secrets and descriptor sets; INVALID_ARGUMENT or NOT_FOUND, naming the

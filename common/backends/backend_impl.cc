@@ -20,6 +20,8 @@ using Outcome = CircuitBreaker::Outcome;
 constexpr int64_t kWatchMillis = 200;
 // Between two fetches that nothing new prompts.
 constexpr int64_t kFetchGapMillis = 1000;
+// After failures the gap doubles, this many times.
+constexpr int kMaxFailuresCounted = 5;
 // Deadlines shorter than this tell of the caller, not of the backend.
 constexpr int64_t kFairTimeoutMillis = 1000;
 constexpr int64_t kRetryAfterMillis = 1000;
@@ -99,6 +101,7 @@ BackendImpl::BackendImpl(std::string name, const config::v1::BackendConfig& conf
     : name_(std::move(name)),
       config_(config),
       refresh_interval_ms_(options.refresh_interval_ms),
+      max_json_bytes_(static_cast<size_t>(options.max_json_bytes)),
       methods_changed_(options.methods_changed),
       thread_(thread),
       clock_(SystemClock()),
@@ -224,9 +227,10 @@ CallResult BackendImpl::ResultOf(const Method& method, const grpc::Status& statu
   if (status.ok()) {
     std::string json;
     grpc::Slice slice;
-    const absl::Status read = method.response.WireToJson(ViewOf(response, &slice), &json);
+    const absl::Status read =
+        method.response.WireToJson(ViewOf(response, &slice), &json, max_json_bytes_);
     if (read.ok()) return json;
-    SchemaLooksOld();
+    if (CodeOf(read) == ErrorCode::kInternal) SchemaLooksOld();
     return FromStatus(read);
   }
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) SchemaLooksOld();
@@ -342,8 +346,10 @@ void BackendImpl::Arm(Watched* watched) {
 void BackendImpl::Tick() {
   if (fetching_) return;
   const int64_t age_ms = clock_.SteadyMillis() - fetch_started_ms_;
+  const int64_t patience_ms = kFetchGapMillis << std::min(schema_failures_, kMaxFailuresCounted);
   const bool due = !ever_fetched_ || age_ms >= refresh_interval_ms_ ||
-                   (age_ms >= kFetchGapMillis && (schema_failed_ || refresh_wanted_.load()));
+                   (schema_failures_ > 0 && age_ms >= patience_ms) ||
+                   (refresh_wanted_.load() && age_ms >= kFetchGapMillis);
   if (!due && !fetch_again_) return;
   if (config_.descriptor_set().empty()) {
     if (!connected_.load()) return;
@@ -400,7 +406,7 @@ void BackendImpl::FetchDone(absl::StatusOr<ReflectionFetch::Files> files) {
 absl::Status BackendImpl::Adopt(const ReflectionFetch::Files& files) {
   auto schema = protojson::Schema::Build(files);
   if (!schema.ok()) return schema.status();
-  schema_failed_ = false;
+  schema_failures_ = 0;
   const std::shared_ptr<const MethodTable> before = methods();
   if (before && before->schema().fingerprint() == (*schema)->fingerprint()) {
     std::lock_guard lock(mutex_);
@@ -429,7 +435,7 @@ absl::Status BackendImpl::Adopt(const ReflectionFetch::Files& files) {
 }
 
 void BackendImpl::SchemaFailed(const absl::Status& status) {
-  schema_failed_ = true;
+  ++schema_failures_;
   const std::string error(status.message());
   {
     std::lock_guard lock(mutex_);

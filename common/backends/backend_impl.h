@@ -58,6 +58,7 @@ class BackendImpl final : public Backend, public CallHost {
     thread_->PostAfter(delay_ms, std::move(closure));
   }
   void SchemaLooksOld() override { Refresh(); }
+  size_t max_json_bytes() const override { return max_json_bytes_; }
   bool stopping() const override { return thread_->stopping(); }
 
   // On the backends' thread.
@@ -107,6 +108,7 @@ class BackendImpl final : public Backend, public CallHost {
   const std::string name_;
   const config::v1::BackendConfig config_;
   const int64_t refresh_interval_ms_;
+  const size_t max_json_bytes_;
   const MethodsChanged methods_changed_;
   BackendsThread* const thread_;
   const Clock& clock_;
@@ -122,7 +124,7 @@ class BackendImpl final : public Backend, public CallHost {
   // Of the backends' thread.
   bool fetching_ = false;
   bool fetch_again_ = false;  // Connected anew meanwhile.
-  bool schema_failed_ = false;
+  int schema_failures_ = 0;   // In a row.
   int64_t fetch_started_ms_ = 0;
   bool ever_fetched_ = false;
 

@@ -3,6 +3,9 @@
 #include <chrono>
 #include <utility>
 
+#include "common/errors/error.h"
+#include "common/errors/grpc_errors.h"
+
 namespace covet::backends {
 
 RecordStream::RecordStream(CallHost* host, MethodRef method, std::string_view request,
@@ -79,14 +82,15 @@ void RecordStream::OnReadDone(bool ok) {
   }
   std::string json;
   grpc::Slice slice;
-  const absl::Status read = method_->response.WireToJson(ViewOf(record_, &slice), &json);
+  const absl::Status read =
+      method_->response.WireToJson(ViewOf(record_, &slice), &json, host_->max_json_bytes());
   record_.Clear();
   if (read.ok()) {
     reader_->OnRecord(std::move(json));
     return;
   }
-  problem_ = std::string(read.message());
-  host_->SchemaLooksOld();
+  problem_ = read;
+  if (CodeOf(read) == ErrorCode::kInternal) host_->SchemaLooksOld();
   Cancel();
 }
 
@@ -99,7 +103,7 @@ void RecordStream::OnDone(const grpc::Status& status) {
   }
   context.reset();
   const Ended ended = std::move(ended_);
-  ended(problem_.empty() ? status : grpc::Status(grpc::StatusCode::INTERNAL, problem_));
+  ended(problem_.ok() ? status : ToGrpcStatus(problem_));
 }
 
 }  // namespace covet::backends

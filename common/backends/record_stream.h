@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "common/backends/backend.h"
 #include "common/backends/unary_call.h"
 
@@ -45,7 +46,7 @@ class RecordStream final : public BackendStream,
   grpc::ByteBuffer record_;
   StreamReader* const reader_;
   Ended ended_;
-  std::string problem_;  // A record that could not be read.
+  absl::Status problem_;  // Of a record that could not be read.
   std::mutex mutex_;
   std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);
   bool started_ ABSL_GUARDED_BY(mutex_) = false;

@@ -2,17 +2,16 @@
 
 #include "common/backends/reflection.h"
 
-#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "common/backends/testing/reflection_server.h"
 #include "covet/reflection/v1/reflection.pb.h"
 
 namespace covet::backends {
@@ -21,111 +20,29 @@ namespace {
 using google::protobuf::FileDescriptorProto;
 using reflection::v1::ServerReflectionRequest;
 using reflection::v1::ServerReflectionResponse;
+using testing::File;
+using testing::Holding;
+using testing::NotFound;
+using testing::ReflectionServer;
 
-// Answers a question; none ends the stream.
-using Answer =
-    std::function<std::optional<ServerReflectionResponse>(const ServerReflectionRequest&)>;
-
-class AnswerReactor final : public grpc::ServerGenericBidiReactor {
- public:
-  explicit AnswerReactor(const Answer* answer) : answer_(*answer) { StartRead(&request_); }
-
- private:
-  void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
-    std::vector<grpc::Slice> slices;
-    std::string bytes;
-    if (request_.Dump(&slices).ok()) {
-      for (const auto& slice : slices) {
-        bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-      }
-    }
-    ServerReflectionRequest question;
-    EXPECT_TRUE(question.ParseFromString(bytes));
-    const auto response = answer_(question);
-    if (!response.has_value()) return Finish(grpc::Status(grpc::StatusCode::ABORTED, "enough"));
-    const std::string out = response->SerializeAsString();
-    const grpc::Slice slice(out);
-    response_ = grpc::ByteBuffer(&slice, 1);
-    StartWrite(&response_);
-  }
-  void OnWriteDone(bool ok) override {
-    if (ok) StartRead(&request_);
-  }
-  void OnDone() override { delete this; }
-
-  const Answer& answer_;
-  grpc::ByteBuffer request_;
-  grpc::ByteBuffer response_;
-};
-
-class Unimplemented final : public grpc::ServerGenericBidiReactor {
- public:
-  Unimplemented() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "")); }
-  void OnDone() override { delete this; }
-};
-
-class ReflectionTest : public ::testing::Test, private grpc::CallbackGenericService {
+class ReflectionTest : public ::testing::Test {
  protected:
-  ReflectionTest() {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterCallbackGenericService(this);
-    server_ = builder.BuildAndStart();
-    channel_ = std::make_unique<Channel>(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
-                                                             grpc::InsecureChannelCredentials()));
-  }
-  ~ReflectionTest() override { server_->Shutdown(std::chrono::system_clock::now()); }
-
   absl::StatusOr<ReflectionFetch::Files> Fetch(std::vector<std::string> services,
                                                const protojson::SchemaLimits& limits = {}) {
+    ReflectionServer server(version_, [this](const auto& request) { return answer_(request); });
+    server.Start();
+    Channel channel(grpc::CreateChannel(server.address(), grpc::InsecureChannelCredentials()));
     std::promise<absl::StatusOr<ReflectionFetch::Files>> promise;
     const auto fetch = ReflectionFetch::Start(
-        channel_.get(),
+        &channel,
         {.services = std::move(services), .metadata = {}, .limits = limits, .timeout_ms = 60'000},
         [&](absl::StatusOr<ReflectionFetch::Files> files) { promise.set_value(std::move(files)); });
     return promise.get_future().get();
   }
 
   std::string version_ = "v1";
-  Answer answer_;
-
- private:
-  grpc::ServerGenericBidiReactor* CreateReactor(
-      grpc::GenericCallbackServerContext* context) override {
-    if (context->method() ==
-        "/grpc.reflection." + version_ + ".ServerReflection/ServerReflectionInfo") {
-      return new AnswerReactor(&answer_);
-    }
-    return new Unimplemented();
-  }
-
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<Channel> channel_;
+  ReflectionServer::Answer answer_;
 };
-
-ServerReflectionResponse NotFound() {
-  ServerReflectionResponse response;
-  response.mutable_error_response()->set_error_code(5);
-  return response;
-}
-
-ServerReflectionResponse Holding(const std::vector<FileDescriptorProto>& files) {
-  ServerReflectionResponse response;
-  for (const auto& file : files) {
-    response.mutable_file_descriptor_response()->add_file_descriptor_proto(
-        file.SerializeAsString());
-  }
-  return response;
-}
-
-FileDescriptorProto File(const std::string& name, const std::vector<std::string>& imports = {}) {
-  FileDescriptorProto file;
-  file.set_name(name);
-  for (const auto& import : imports) file.add_dependency(import);
-  return file;
-}
 
 TEST_F(ReflectionTest, FollowsImportsFileByFile) {
   for (const char* version : {"v1", "v1alpha"}) {

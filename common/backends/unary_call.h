@@ -32,6 +32,7 @@ class CallHost {
   // The backend answered with something that the schema does not explain.
   virtual void SchemaLooksOld() = 0;
   virtual bool stopping() const = 0;
+  virtual size_t max_json_bytes() const = 0;
 };
 
 // A unary call, with its repetitions. Keeps itself alive until it is over.

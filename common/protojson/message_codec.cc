@@ -29,8 +29,9 @@ absl::Status MessageCodec::JsonToWire(std::string_view json, std::string_view ro
   return writer.status();
 }
 
-absl::Status MessageCodec::WireToJson(std::string_view wire, std::string* json) const {
-  internal::WireToJsonPrinter printer(json);
+absl::Status MessageCodec::WireToJson(std::string_view wire, std::string* json,
+                                      size_t max_bytes) const {
+  internal::WireToJsonPrinter printer(json, max_bytes);
   printer.Message(*table_, wire, 0);
   return printer.status();
 }

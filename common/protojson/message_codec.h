@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,8 @@ struct MessageTable;
 
 // JSON and wire messages may nest this deep.
 inline constexpr int kMaxDepth = 64;
+// What fields without presence print lets a few bytes become many: a bound for those who have none.
+inline constexpr size_t kMaxJsonBytes = size_t{16} << 20;
 
 // One message type, compiled. A small value that points into its Schema, which must outlive it.
 // Thread-safe.
@@ -45,8 +48,10 @@ class MessageCodec {
   absl::Status JsonToWire(std::string_view json, std::string_view root, std::string* wire) const;
 
   // Appends compact JSON text. INTERNAL, with `json` undefined, if `wire` is not a message of the
-  // type, or nests deeper than kMaxDepth.
-  absl::Status WireToJson(std::string_view wire, std::string* json) const;
+  // type, or nests deeper than kMaxDepth; the protocol's MESSAGE_TOO_LARGE if the text would have
+  // more than about `max_bytes`.
+  absl::Status WireToJson(std::string_view wire, std::string* json,
+                          size_t max_bytes = kMaxJsonBytes) const;
 
  private:
   const internal::MessageTable* table_;

@@ -381,6 +381,18 @@ TEST(MessageCodecTest, BoundsDepth) {
   EXPECT_NE(Print("test.Nested", deep).find("nests deeper"), std::string::npos);
 }
 
+TEST(MessageCodecTest, BoundsWhatItPrints) {
+  // Each element takes two bytes on the wire and 35 as JSON.
+  std::string wire;
+  for (int i = 0; i < 1000; ++i) wire += "\x22\x00"s;
+  std::string json;
+  EXPECT_TRUE(Codec("test.Nested").WireToJson(wire, &json, 50'000).ok());
+  json.clear();
+  EXPECT_EQ(CodeOf(Codec("test.Nested").WireToJson(wire, &json, 10'000)),
+            ErrorCode::kMessageTooLarge);
+  EXPECT_LT(json.size(), 11'000u);
+}
+
 TEST(MessageCodecTest, ReadsTheWireAsProtobufDoes) {
   const auto nested = [](const std::string& wire) { return Print("test.Nested", wire); };
   // The last scalar counts; messages in pieces merge.

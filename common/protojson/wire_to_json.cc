@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/errors/error.h"
 #include "common/payload/json_writer.h"
 #include "common/protojson/base64.h"
 #include "common/protojson/message_codec.h"
@@ -61,6 +62,7 @@ uint64_t Normalized(FieldType type, uint64_t bits) {
 
 bool WireToJsonPrinter::Message(const MessageTable& table, std::string_view wire, int depth) {
   if (depth > kMaxDepth) return TooDeep();
+  if (!HasRoom()) return false;
   const Frame frame(this);
   if (!Collect(table, wire, frame)) return false;
   switch (table.well_known) {
@@ -169,6 +171,7 @@ bool WireToJsonPrinter::Repeated(const FieldTable& field, Slot slot, int depth) 
   out_->push_back('[');
   bool first = true;
   for (uint32_t i = slot.head; i != kNone; i = pieces_[i].next) {
+    if (!HasRoom()) return false;
     const WireValue value = pieces_[i].value;
     if (value.wire_type == kDelimited && IsPackable(field.type)) {
       if (!Packed(field, value.bytes, &first)) return false;
@@ -191,6 +194,7 @@ bool WireToJsonPrinter::Packed(const FieldTable& field, std::string_view bytes, 
   WireValue value;
   value.wire_type = WireTypeOf(field.type);
   while (!in.done()) {
+    if (!HasRoom()) return false;
     const bool read = value.wire_type == kVarint    ? in.Varint(&value.bits)
                       : value.wire_type == kFixed64 ? in.Fixed<uint64_t>(&value.bits)
                                                     : in.Fixed<uint32_t>(&value.bits);
@@ -225,6 +229,7 @@ bool WireToJsonPrinter::Map(const FieldTable& field, Slot slot, int depth) {
   }
   out_->push_back('{');
   for (uint32_t i = slot.head; i != kNone; i = pieces_[i].next) {
+    if (!HasRoom()) return false;
     const std::string_view bytes = pieces_[i].value.bytes;
     const Frame frame(this);
     if (!Collect(entry, bytes, frame)) return false;
@@ -325,6 +330,12 @@ void WireToJsonPrinter::Real(double value, bool narrow) {
 bool WireToJsonPrinter::Malformed(const MessageTable& table) {
   status_ = absl::InternalError(
       Concat("the bytes are not a ", table.descriptor->full_name(), " message"));
+  return false;
+}
+
+bool WireToJsonPrinter::HasRoom() {
+  if (out_->size() <= max_size_) return true;
+  status_ = MakeError(ErrorCode::kMessageTooLarge, "the message is too large as JSON");
   return false;
 }
 

@@ -18,7 +18,8 @@ namespace covet::protojson::internal {
 // than once, where the last scalar counts and messages merge.
 class WireToJsonPrinter {
  public:
-  explicit WireToJsonPrinter(std::string* out) : out_(out) {}
+  WireToJsonPrinter(std::string* out, size_t max_bytes)
+      : out_(out), max_size_(out->size() + max_bytes) {}
 
   // `depth`: arrays and objects around it.
   bool Message(const MessageTable& table, std::string_view wire, int depth);
@@ -84,8 +85,11 @@ class WireToJsonPrinter {
 
   bool Malformed(const MessageTable& table);
   bool TooDeep();
+  // Asked for before each message and each element.
+  bool HasRoom();
 
   std::string* const out_;
+  const size_t max_size_;
   absl::InlinedVector<Slot, 48> slots_;
   absl::InlinedVector<Piece, 24> pieces_;
   absl::Status status_;
