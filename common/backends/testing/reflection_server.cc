@@ -54,6 +54,19 @@ class Unimplemented final : public grpc::ServerGenericBidiReactor {
 
 }  // namespace
 
+class ReflectionServer::Service final : public grpc::CallbackGenericService {
+ public:
+  explicit Service(const ReflectionServer* owner) : owner_(*owner) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
+    if (context->method() == owner_.path_) return new AnswerReactor(&owner_.answer_);
+    return new Unimplemented();
+  }
+
+ private:
+  const ReflectionServer& owner_;
+};
+
 ReflectionServer::ReflectionServer(std::string version, Answer answer)
     : path_("/grpc.reflection." + std::move(version) + ".ServerReflection/ServerReflectionInfo"),
       answer_(std::move(answer)) {}
@@ -64,7 +77,8 @@ void ReflectionServer::Start() {
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(address(), grpc::InsecureServerCredentials(), &port_);
-  builder.RegisterCallbackGenericService(this);
+  service_ = std::make_unique<Service>(this);
+  builder.RegisterCallbackGenericService(service_.get());
   server_ = builder.BuildAndStart();
   ASSERT_NE(server_, nullptr);
 }
@@ -73,12 +87,6 @@ void ReflectionServer::Stop() {
   if (!server_) return;
   server_->Shutdown(std::chrono::system_clock::now());
   server_.reset();
-}
-
-grpc::ServerGenericBidiReactor* ReflectionServer::CreateReactor(
-    grpc::GenericCallbackServerContext* context) {
-  if (context->method() == path_) return new AnswerReactor(&answer_);
-  return new Unimplemented();
 }
 
 ServerReflectionResponse NotFound() {

@@ -16,7 +16,7 @@ namespace covet::backends::testing {
 
 // A gRPC server that has nothing but reflection, with answers that the test makes up. All other
 // methods are UNIMPLEMENTED.
-class ReflectionServer final : private grpc::CallbackGenericService {
+class ReflectionServer {
  public:
   // Answers a question, on a gRPC thread; none ends the stream with ABORTED.
   using Answer = std::function<std::optional<reflection::v1::ServerReflectionResponse>(
@@ -24,7 +24,7 @@ class ReflectionServer final : private grpc::CallbackGenericService {
 
   // `version`: `v1` or `v1alpha`.
   ReflectionServer(std::string version, Answer answer);
-  ~ReflectionServer() override;
+  ~ReflectionServer();
 
   // On the port that it had before.
   void Start();
@@ -32,12 +32,12 @@ class ReflectionServer final : private grpc::CallbackGenericService {
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
  private:
-  grpc::ServerGenericBidiReactor* CreateReactor(
-      grpc::GenericCallbackServerContext* context) override;
+  class Service;
 
   const std::string path_;
   const Answer answer_;
   int port_ = 0;
+  std::unique_ptr<Service> service_;  // One server's only.
   std::unique_ptr<grpc::Server> server_;
 };
 
