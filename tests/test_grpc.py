@@ -58,7 +58,7 @@ def test_every_method_refuses_callers_without_credentials(covet, role):
                 assert error.code() == grpc.StatusCode.UNAUTHENTICATED, f"{method.full_name} {metadata}: {error}"
 
 
-@pytest.mark.parametrize("role", ["streams", "files"])
+@pytest.mark.parametrize("role", ["files"])
 def test_roles_of_later_versions_say_so(covet, role):
     with grpc.insecure_channel(covet.grpc_address(role)) as channel:
         for method in methods_of(channel):

@@ -13,10 +13,11 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
 // Whether any field of the message or of a section below has a default, so that the section exists
-// from the start.
+// from the start. A member of a oneof exists only where it is chosen.
 bool HasDefaults(const Descriptor* type) {
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
+    if (field->real_containing_oneof() != nullptr) continue;
     if (!RulesOf(field).default_().empty()) return true;
     if (!field->is_repeated() && !IsScalar(field) && HasDefaults(field->message_type())) {
       return true;
@@ -35,6 +36,7 @@ void ApplyDefaults(google::protobuf::Message* message) {
   const Descriptor* type = message->GetDescriptor();
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
+    if (field->real_containing_oneof() != nullptr) continue;
     const v1::FieldRules& rules = RulesOf(field);
     if (!rules.default_().empty()) {
       std::vector<std::string> errors;

@@ -106,7 +106,7 @@ void YamlReader::ReadPath(const std::vector<std::string>& path, const std::strin
       if (i + 1 == path.size()) return ReadFieldText(text, value, key, entry);
       message = entry->GetReflection()->MutableMessage(entry, value);
     } else if (!field->is_repeated() && !IsScalar(field)) {
-      message = message->GetReflection()->MutableMessage(message, field);
+      message = Section(field, message);
     } else {
       errors_->push_back(absl::StrCat(source_, ": ", key, " has no keys below it",
                                       field->is_repeated() ? "; set the list as a whole" : ""));
@@ -214,12 +214,20 @@ Message* YamlReader::MapEntry(const FieldDescriptor* field, const std::string& m
   return entry;
 }
 
+Message* YamlReader::Section(const FieldDescriptor* field, Message* message) {
+  const bool fresh = !message->GetReflection()->HasField(*message, field);
+  Message* section = message->GetReflection()->MutableMessage(message, field);
+  // Other sections had theirs when the message was made.
+  if (fresh && field->real_containing_oneof() != nullptr) ApplyDefaults(section);
+  return section;
+}
+
 void YamlReader::ReadValue(const YAML::Node& node, const FieldDescriptor* field,
                            const std::string& key, Message* message) {
   if (IsScalar(field)) return ReadScalar(node, field, key, message);
   const Reflection* reflection = message->GetReflection();
   if (!field->is_repeated()) {
-    return ReadMessageValue(node, key, reflection->MutableMessage(message, field));
+    return ReadMessageValue(node, key, Section(field, message));
   }
   Message* element = reflection->AddMessage(message, field);
   ApplyDefaults(element);

@@ -55,6 +55,8 @@ class YamlReader {
   void ReadMessageValue(const YAML::Node& node, const std::string& key, Message* value);
   // The map entry with this key, made if missing.
   Message* MapEntry(const Field* field, const std::string& map_key, bool fresh, Message* message);
+  // The section of a field that is neither repeated nor scalar.
+  Message* Section(const Field* field, Message* message);
 
   std::string Place(const YAML::Mark& mark) const;
   void Fail(const YAML::Node& node, const std::string& key, const std::string& what);

@@ -47,6 +47,10 @@ struct Batch {
   int64_t time_ms = 0;  // Wall clock of the append, milliseconds; never below the batch before it.
   // Shared with the caller's caches; never changed after the call.
   std::vector<std::shared_ptr<const std::string>> records;  // At least one.
+  // In place of `records`, for owners that handle many at once: `encoded_count` records as
+  // EncodeRecords (record_codec.h) writes them.
+  std::shared_ptr<const std::string> encoded = nullptr;
+  int64_t encoded_count = 0;
 };
 
 // Ordered, durable logs of opaque records, and a small table of values beside them.

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "common/eventlog/record_codec.h"
 #include "gmock/gmock.h"
 
 namespace covet::eventlog {
@@ -130,6 +131,25 @@ TEST_P(EventLogConformance, AppendedRecordsComeBackExactly) {
   EXPECT_EQ(result->state.first_offset, 1);
   EXPECT_EQ(result->state.last_offset, 4);
   EXPECT_EQ(result->state.bytes, 300'009);
+}
+
+TEST_P(EventLogConformance, EncodedBatchesAreAsGoodAsOthers) {
+  const std::string epoch = Fill("stream:metrics:db", {"one"});
+  Batch batch{"stream:metrics:db", epoch, 2, 5, {}};
+  batch.encoded_count = 3;
+  std::string blob;
+  for (const std::string& record : {std::string("two"), std::string(), std::string(300, 'x')}) {
+    EncodeRecord(record, &blob);
+  }
+  batch.encoded = std::make_shared<const std::string>(blob);
+  Batch wrong = batch;
+  wrong.encoded_count = 2;
+  EXPECT_EQ(log().Append(wrong).code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(log().Append(batch).ok());
+  const auto read = log().Read("stream:metrics:db", 0, 10);
+  EXPECT_THAT(Texts(read), testing::ElementsAre("one", "two", "", std::string(300, 'x')));
+  EXPECT_EQ(read->state.bytes, 306);
+  EXPECT_THAT(Texts(log().Read("stream:metrics:db", 2, 1)), testing::ElementsAre(""));
 }
 
 TEST_P(EventLogConformance, LogsDoNotMix) {

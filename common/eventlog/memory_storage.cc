@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/eventlog/log_errors.h"
+#include "common/eventlog/record_codec.h"
 #include "common/eventlog/retention.h"
 
 namespace covet::eventlog {
@@ -27,8 +28,12 @@ Outcome MemoryStorage::ApplyCall(const AppendOp& call, IdGenerator&) {
   if (absl::Status status = CheckFence(call.batch, state.epoch, state.last_offset); !status.ok()) {
     return {status, {}};
   }
-  StoredBatch batch{call.batch.first_offset, call.batch.time_ms, RecordBytes(call.batch),
-                    call.batch.records};
+  StoredBatch batch{.first_offset = call.batch.first_offset,
+                    .time_ms = call.batch.time_ms,
+                    .bytes = RecordBytes(call.batch),
+                    .count = RecordCount(call.batch),
+                    .records = call.batch.records,
+                    .encoded = call.batch.encoded};
   state.last_offset = batch.end_offset() - 1;
   state.bytes += batch.bytes;
   it->second.batches.push_back(std::move(batch));
@@ -44,7 +49,7 @@ Outcome MemoryStorage::ApplyCall(const TrimOp& call, IdGenerator&) {
     const StoredBatch& batch = batches.front();
     if (!first && batch.end_offset() > step_end) break;
     const BatchExtent extent{.last_offset = batch.end_offset() - 1,
-                             .count = static_cast<int64_t>(batch.records.size()),
+                             .count = batch.count,
                              .time_ms = batch.time_ms,
                              .bytes = batch.bytes,
                              .newer_records = state.last_offset - batch.end_offset() + 1,
@@ -89,13 +94,19 @@ absl::StatusOr<ReadResult> MemoryStorage::Read(const std::string& log_id, int64_
       batches.begin(), batches.end(), after + 1,
       [](int64_t offset, const StoredBatch& b) { return offset < b.end_offset(); });
   for (; batch != batches.end(); ++batch) {
-    int64_t offset = std::max(after + 1, batch->first_offset);
-    for (; offset < batch->end_offset(); ++offset) {
+    RecordCursor cursor(batch->encoded == nullptr ? std::string_view() : *batch->encoded);
+    for (int64_t offset = batch->first_offset; offset < batch->end_offset(); ++offset) {
+      std::string_view data;
+      if (batch->encoded == nullptr) {
+        data = *batch->records[static_cast<size_t>(offset - batch->first_offset)];
+      } else {
+        cursor.Next(&data);
+      }
+      if (offset <= after) continue;
       if (static_cast<int64_t>(result.records.size()) >= limit) return result;
-      const std::string& data = *batch->records[static_cast<size_t>(offset - batch->first_offset)];
       bytes += static_cast<int64_t>(data.size());
       if (bytes > max_bytes && !result.records.empty()) return result;
-      result.records.push_back({offset, batch->time_ms, data});
+      result.records.push_back({offset, batch->time_ms, std::string(data)});
     }
   }
   return result;

@@ -33,9 +33,11 @@ class MemoryStorage final : public LogSource {
     int64_t first_offset = 0;
     int64_t time_ms = 0;
     int64_t bytes = 0;
+    int64_t count = 0;
     std::vector<std::shared_ptr<const std::string>> records;
+    std::shared_ptr<const std::string> encoded;  // Or these, as in Batch.
 
-    int64_t end_offset() const { return first_offset + static_cast<int64_t>(records.size()); }
+    int64_t end_offset() const { return first_offset + count; }
   };
   struct Log {
     LogState state;

@@ -22,6 +22,8 @@ class RecordCursor {
   explicit RecordCursor(std::string_view blob) : rest_(blob) {}
   // False at the end and where the blob is damaged.
   bool Next(std::string_view* record);
+  // True where Next was false because nothing is left.
+  bool AtEnd() const { return rest_.empty(); }
 
  private:
   std::string_view rest_;

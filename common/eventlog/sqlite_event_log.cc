@@ -141,7 +141,7 @@ class SqliteEventLog final : public EventLog {
       if (!outcomes[i].status.ok()) continue;
       ++report.operations;
       if (const auto* append = std::get_if<AppendOp>(&group[i].call)) {
-        report.records += static_cast<int64_t>(append->batch.records.size());
+        report.records += RecordCount(append->batch);
         report.bytes += RecordBytes(append->batch);
       }
     }

@@ -117,10 +117,10 @@ absl::Status SqliteLogWriter::ApplyCall(const AppendOp& call, Outcome* outcome) 
       row == nullptr ? NoSuchLog(batch.log_id) : CheckFence(batch, row->epoch, row->last_offset);
   if (!outcome->status.ok()) return absl::OkStatus();
 
-  const auto count = static_cast<int64_t>(batch.records.size());
+  const int64_t count = RecordCount(batch);
   row->last_offset += count;
   row->total_bytes += RecordBytes(batch);
-  EncodeRecords(batch.records, &blob_);
+  if (batch.encoded == nullptr) EncodeRecords(batch.records, &blob_);
   absl::Status status = Begin();
   if (!status.ok()) return status;
   return insert_batch_.Bind(1, row->log)
@@ -128,7 +128,7 @@ absl::Status SqliteLogWriter::ApplyCall(const AppendOp& call, Outcome* outcome) 
       .Bind(3, count)
       .Bind(4, batch.time_ms)
       .Bind(5, row->total_bytes)
-      .Bind(6, blob_)
+      .Bind(6, batch.encoded == nullptr ? blob_ : *batch.encoded)
       .Run();
 }
 

@@ -1,6 +1,9 @@
 #include "common/eventlog/write_op.h"
 
+#include <string_view>
 #include <type_traits>
+
+#include "common/eventlog/record_codec.h"
 
 namespace covet::eventlog {
 namespace {
@@ -18,6 +21,15 @@ template <typename... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
 int64_t Size(const std::string& text) { return static_cast<int64_t>(text.size()); }
+
+bool IsWellEncoded(const Batch& batch) {
+  if (!batch.records.empty()) return false;
+  RecordCursor cursor(*batch.encoded);
+  std::string_view record;
+  int64_t count = 0;
+  while (cursor.Next(&record)) ++count;
+  return cursor.AtEnd() && count == batch.encoded_count;
+}
 
 }  // namespace
 
@@ -45,7 +57,11 @@ void Refuse(WriteOp& op, absl::Status why) {
 
 absl::Status Validate(const WriteOp& op) {
   if (const auto* append = std::get_if<AppendOp>(&op.call)) {
-    if (append->batch.records.empty()) return absl::InvalidArgumentError("a batch has no record");
+    const Batch& batch = append->batch;
+    if (RecordCount(batch) == 0) return absl::InvalidArgumentError("a batch has no record");
+    if (batch.encoded != nullptr && !IsWellEncoded(batch)) {
+      return absl::InvalidArgumentError("a batch is not what EncodeRecords writes");
+    }
   }
   const bool empty = std::visit(Overloaded{
                                     [](const AppendOp& call) { return call.batch.log_id.empty(); },
@@ -75,8 +91,19 @@ void Finish(WriteOp& op, Outcome outcome) {
 
 int64_t RecordBytes(const Batch& batch) {
   int64_t bytes = 0;
+  if (batch.encoded != nullptr) {
+    RecordCursor cursor(*batch.encoded);
+    std::string_view record;
+    while (cursor.Next(&record)) bytes += static_cast<int64_t>(record.size());
+    return bytes;
+  }
   for (const auto& record : batch.records) bytes += Size(*record);
   return bytes;
+}
+
+int64_t RecordCount(const Batch& batch) {
+  return batch.encoded != nullptr ? batch.encoded_count
+                                  : static_cast<int64_t>(batch.records.size());
 }
 
 }  // namespace covet::eventlog

@@ -62,5 +62,6 @@ void Finish(WriteOp& op, Outcome outcome);
 
 // Of data, without what keeping it costs.
 int64_t RecordBytes(const Batch& batch);
+int64_t RecordCount(const Batch& batch);
 
 }  // namespace covet::eventlog

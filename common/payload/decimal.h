@@ -10,4 +10,8 @@ namespace covet::payload {
 // number.
 std::optional<double> ExactDouble(std::string_view number);
 
+// Below, at or above 0 as `a` is less than, equal to or greater than `b`, by their digits: nothing
+// is rounded. Exponents beyond 10^18 count as that. Requires valid JSON numbers.
+int CompareNumbers(std::string_view a, std::string_view b);
+
 }  // namespace covet::payload

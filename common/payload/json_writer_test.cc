@@ -140,6 +140,43 @@ TEST(ExactDoubleTest, KeepsWhatADoubleCarries) {
   EXPECT_EQ(ExactDouble("5e-324"), 5e-324);
 }
 
+TEST(CompareNumbersTest, ComparesByDigits) {
+  // Ascending; those in one row are equal.
+  const std::vector<std::vector<std::string>> rows = {
+      {"-1e999999999999999999999"},
+      {"-1e400"},
+      {"-9007199254740993"},
+      {"-9007199254740992", "-9007199254740992.000"},
+      {"-1", "-1.0", "-10e-1"},
+      {"-1e-400"},
+      {"0", "-0", "0.0", "0e999999999999999999999"},
+      {"1e-999999999999999999999"},
+      {"1e-400", "0.1E-399"},
+      {"0.1", "1e-1", "0.10"},
+      {"0.10000000000000000001"},
+      {"79.999999999999999999999"},
+      {"80", "80.0", "8e1", "8E+1", "0.8e2", "80000e-3"},
+      {"80.000000000000000000001"},
+      {"9007199254740992"},
+      {"9007199254740993"},
+      {"123456789012345678901234567890"},
+      {"123456789012345678901234567891"},
+      {"1e400"},
+      {"1.00000001e400"},
+      {"1e999999999999999999999"},
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (size_t j = 0; j < rows.size(); ++j) {
+      for (const std::string& a : rows[i]) {
+        for (const std::string& b : rows[j]) {
+          const int order = CompareNumbers(a, b);
+          EXPECT_EQ((order > 0) - (order < 0), (i > j) - (i < j)) << a << " and " << b;
+        }
+      }
+    }
+  }
+}
+
 TEST(ExactDoubleTest, RefusesLoss) {
   for (const char* text :
        {"9007199254740993", "-9007199254740993", "18446744073709551615",

@@ -93,6 +93,21 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
     closed();
   }
 
+  // `drained` runs once, when everything that was sent has been given to gRPC: at once if it has
+  // been, else on a gRPC thread. It must not block. One may wait at a time; it does not run once
+  // the call is over.
+  void OnDrained(std::function<void()> drained) {
+    {
+      std::lock_guard lock(mutex_);
+      if (over_ || ending_) return;
+      if (!queue_.empty()) {
+        drained_ = std::move(drained);
+        return;
+      }
+    }
+    drained();
+  }
+
   // The call's reactor, for the method to return. Once.
   grpc::ServerWriteReactor<Response>* reactor() {
     reactor_ = new Reactor(this->shared_from_this());  // Deletes itself in OnDone.
@@ -121,14 +136,17 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
   };
 
   void HandleWriteDone(bool ok) {
+    std::function<void()> drained;
     {
       std::lock_guard lock(mutex_);
       writing_ = false;
       queued_bytes_ -= queue_.front().bytes;
       queue_.pop_front();
       if (!ok) GiveUp();
+      if (queue_.empty() && !ending_) drained = std::exchange(drained_, nullptr);
     }
     Advance();
+    if (drained) drained();
   }
 
   void HandleCancel() {
@@ -179,10 +197,12 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
 
   void Close() {
     std::function<void()> closed;
+    std::function<void()> drained;  // Goes without being run, outside the lock.
     {
       std::lock_guard lock(mutex_);
       over_ = true;
       closed = std::exchange(closed_, nullptr);
+      drained = std::exchange(drained_, nullptr);
     }
     if (closed) closed();
   }
@@ -198,6 +218,7 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> closed_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> drained_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Serves one server-streaming call: authenticates the caller, then runs

@@ -50,6 +50,15 @@ BASE = {
         "metrics_interval": "200ms",
         "lease": "2s",
     },
+    "streams": {
+        "resources": [
+            {"type": "metrics", "id": "db_conn_123", "durability": "MEMORY", "host": {"interval": "200ms"}},
+            {"type": "events", "id": "orders", "description": "Orders"},
+            {"type": "logs", "id": "app"},
+            {"type": "metrics", "id": "volatile", "durability": "MEMORY"},
+            {"type": "events", "id": "short", "retention": {"max_count": 100}},
+        ]
+    },
     "peers": {"cluster_key": {"value": credentials.CLUSTER_KEY}},
     "logging": {"level": "DEBUG"},
 }

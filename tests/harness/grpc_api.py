@@ -42,6 +42,7 @@ class Api:
     """A channel to one process. Calls carry an admin's token unless `metadata` says otherwise."""
 
     def __init__(self, address, metadata=None):
+        self.address = address
         self.channel = grpc.insecure_channel(address)
         self.metadata = bearer() if metadata is None else metadata
 
@@ -60,6 +61,11 @@ class Api:
         """Calls covet.rooms.v1.RoomService; the request type is `<method>Request`."""
         pb = module("rooms.v1.rooms_pb2")
         return self._call("rooms.v1.rooms", "RoomService", method, getattr(pb, method + "Request")(**fields), stream)
+
+    def streams(self, method, stream=False, **fields):
+        """Calls covet.streams.v1.StreamService; the request type is `<method>Request`."""
+        pb = module("streams.v1.streams_pb2")
+        return self._call("streams.v1.streams", "StreamService", method, getattr(pb, method + "Request")(**fields), stream)
 
     def notify(self, **fields):
         pb = module("rooms.v1.notifications_pb2")

@@ -4,7 +4,7 @@
 #include "services/files/service.h"
 #include "services/rooms/rooms_role.h"
 #include "services/rpc/rpc_role.h"
-#include "services/streams/service.h"
+#include "services/streams/streams_role.h"
 
 namespace covet::covetd {
 

@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/eventlog/dedup_index.h"
 #include "common/policy/policy.h"
 #include "covet/rooms/v1/link.pb.h"
-#include "services/rooms/domain/dedup_index.h"
 #include "services/rooms/domain/options.h"
 #include "services/rooms/domain/presence.h"
 #include "services/rooms/domain/record_cache.h"
@@ -88,7 +88,7 @@ struct Room {
   bool append_failed = false;  // Until in_flight is empty, nothing is accepted.
 
   RecordCache cache;
-  DedupIndex dedup;
+  eventlog::DedupIndex dedup;
   bool trimming = false;
   bool trim_wanted = false;
   int64_t next_age_trim_ms = 0;

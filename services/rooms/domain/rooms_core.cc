@@ -271,7 +271,7 @@ void RoomsCore::Publish(const IdentityPtr& caller, const v1::PublishRequest& req
   event.set_priority(request.priority());
   event.set_correlation_id(correlation_id);
   if (!request.idempotency_key().empty()) {
-    event.set_dedup_hash(DedupIndex::Hash(caller->user_id(), request.idempotency_key()));
+    event.set_dedup_hash(eventlog::DedupIndex::Hash(caller->user_id(), request.idempotency_key()));
   }
   table_.WhenReady(*room, [this, room = *room, event = std::move(event),
                            reply](const absl::Status& status) mutable {

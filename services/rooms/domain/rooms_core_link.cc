@@ -328,7 +328,7 @@ void RoomsCore::FinishPublish(const LinkCall& call, const RoomPtr& room, v1::Lin
   event.set_priority(publish.priority());
   event.set_correlation_id(call.correlation_id);
   if (!publish.idempotency_key().empty()) {
-    event.set_dedup_hash(DedupIndex::Hash(event.user_id(), publish.idempotency_key()));
+    event.set_dedup_hash(eventlog::DedupIndex::Hash(event.user_id(), publish.idempotency_key()));
     event.set_edge_key(publish.edge_key());
   }
   AppendOrRepeat(room, std::move(event), publish.resend(),

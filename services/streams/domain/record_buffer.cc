@@ -35,20 +35,21 @@ Present FindPresent(const std::vector<payload::JsonMember>& members) {
 }
 
 absl::Status CheckFields(const RecordFields& fields) {
+  if (fields.severity != v1::SEVERITY_UNSPECIFIED && SeverityName(fields.severity).empty()) {
+    return InvalidField("severity", "a severity", absl::StrCat(fields.severity));
+  }
   if (fields.tags.size() > kMaxTags) {
-    return InvalidField("records.tags", "at most 32 tags", absl::StrCat(fields.tags.size()));
+    return InvalidField("tags", "at most 32 tags", absl::StrCat(fields.tags.size()));
   }
   for (const std::string_view tag : fields.tags) {
     if (tag.empty() || tag.size() > kMaxTagBytes) {
-      return InvalidField("records.tags", "tags of 1 to 128 bytes",
-                          absl::StrCat(tag.size(), " bytes"));
+      return InvalidField("tags", "tags of 1 to 128 bytes", absl::StrCat(tag.size(), " bytes"));
     }
   }
   if (fields.key.size() > kMaxKeyBytes) {
-    return InvalidField("records.key", "at most 128 bytes",
-                        absl::StrCat(fields.key.size(), " bytes"));
+    return InvalidField("key", "at most 128 bytes", absl::StrCat(fields.key.size(), " bytes"));
   }
-  if (fields.ttl_ms < 0) return InvalidField("records.ttl", "not negative", "a negative duration");
+  if (fields.ttl_ms < 0) return InvalidField("ttl", "not negative", "a negative duration");
   return absl::OkStatus();
 }
 
@@ -63,11 +64,11 @@ absl::Status RecordBuffer::Add(std::string_view json, const RecordFields& fields
   const payload::JsonScanResult scan = payload::ScanJsonMembers(json, &members_);
   if (!scan.ok()) {
     return InvalidField(
-        "records.payload", "JSON text",
+        "payload", "JSON text",
         absl::StrCat(ToAbsl(payload::JsonErrorText(scan.error)), " at byte ", scan.offset));
   }
   if (scan.kind != payload::JsonKind::kObject) {
-    return InvalidField("records.payload", "a JSON object", payload::JsonKindName(scan.kind));
+    return InvalidField("payload", "a JSON object", payload::JsonKindName(scan.kind));
   }
 
   record_.clear();

@@ -19,6 +19,11 @@ struct StoredRecord {
 
 inline constexpr size_t kMaxPositionBytes = 4096;
 
+// Whether its time to live, if it has one, is not over.
+inline bool IsAlive(const StoredRecord& record, int64_t now_ms) {
+  return record.expires_ms == 0 || now_ms < record.expires_ms;
+}
+
 // `position` at most kMaxPositionBytes.
 void AppendStored(const StoredRecord& record, std::string* out);
 

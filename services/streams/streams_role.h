@@ -7,8 +7,8 @@
 
 namespace covet::streams {
 
-// The streams role: sources, filters and the history of streams. Its API is served and answers
-// UNIMPLEMENTED to authenticated callers, UNAUTHENTICATED to others. A server::RoleFactory.
+// The streams role: sources, filters and the history of streams. Opens its store below
+// `storage.data_dir`. A server::RoleFactory.
 absl::StatusOr<std::unique_ptr<server::Role>> MakeStreamsRole(const server::RoleContext& context);
 
 }  // namespace covet::streams

@@ -2,21 +2,24 @@
 
 #include <boost/container/deque.hpp>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 
-namespace covet::rooms {
+namespace covet::eventlog {
 
-// Which idempotency keys a room has seen, and at which offset. A key is a 64-bit hash of user and
-// key. Memory follows the rate of messages times the window; entries go as time passes. Not
-// thread-safe.
+// Which idempotency keys a log has seen, and at which offset. A key is a 64-bit hash of user and
+// key. Memory follows the rate of records times the window, up to `max_keys`; entries go as time
+// passes, and the oldest beyond the bound. Not thread-safe.
 class DedupIndex {
  public:
   // The client's keys live for `client_window_ms`. An edge's own exist to repeat a publish over a
   // broken link and need not outlive its retries.
-  explicit DedupIndex(int64_t client_window_ms) : client_window_ms_(client_window_ms) {}
+  explicit DedupIndex(int64_t client_window_ms,
+                      size_t max_keys = std::numeric_limits<size_t>::max())
+      : client_window_ms_(client_window_ms), max_keys_(max_keys) {}
 
   static constexpr int64_t kEdgeWindowMs = 60'000;
 
@@ -38,10 +41,13 @@ class DedupIndex {
   };
   void Expire(boost::container::deque<Expiry>& queue, int64_t now_ms);
 
+  void Drop(boost::container::deque<Expiry>& queue);
+
   const int64_t client_window_ms_;
+  const size_t max_keys_;  // Of each kind.
   absl::flat_hash_map<uint64_t, int64_t> offsets_;
   boost::container::deque<Expiry> client_expiries_;
   boost::container::deque<Expiry> edge_expiries_;
 };
 
-}  // namespace covet::rooms
+}  // namespace covet::eventlog

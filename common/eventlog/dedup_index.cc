@@ -1,11 +1,11 @@
-#include "services/rooms/domain/dedup_index.h"
+#include "common/eventlog/dedup_index.h"
 
 #include <openssl/sha.h>
 
 #include <cstring>
 #include <string>
 
-namespace covet::rooms {
+namespace covet::eventlog {
 
 uint64_t DedupIndex::Hash(std::string_view user_id, std::string_view key) {
   // User ids hold no NUL, so the pair cannot be split in two ways.
@@ -34,15 +34,18 @@ void DedupIndex::Add(uint64_t hash, int64_t offset, bool edge_key, int64_t now_m
   offsets_[hash] = offset;
   auto& queue = edge_key ? edge_expiries_ : client_expiries_;
   const int64_t window = edge_key ? kEdgeWindowMs : client_window_ms_;
+  if (queue.size() >= max_keys_) Drop(queue);
   queue.push_back({now_ms + window, hash, offset});
 }
 
 void DedupIndex::Expire(boost::container::deque<Expiry>& queue, int64_t now_ms) {
-  while (!queue.empty() && queue.front().at_ms <= now_ms) {
-    const auto it = offsets_.find(queue.front().hash);
-    if (it != offsets_.end() && it->second == queue.front().offset) offsets_.erase(it);
-    queue.pop_front();
-  }
+  while (!queue.empty() && queue.front().at_ms <= now_ms) Drop(queue);
 }
 
-}  // namespace covet::rooms
+void DedupIndex::Drop(boost::container::deque<Expiry>& queue) {
+  const auto it = offsets_.find(queue.front().hash);
+  if (it != offsets_.end() && it->second == queue.front().offset) offsets_.erase(it);
+  queue.pop_front();
+}
+
+}  // namespace covet::eventlog

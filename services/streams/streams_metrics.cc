@@ -1,0 +1,82 @@
+#include "services/streams/streams_metrics.h"
+
+namespace covet::streams {
+
+StreamsMetrics::StreamsMetrics(metrics::Registry* registry)
+    : commit_seconds_(registry->AddHistogram(
+          "covet_streams_commit_seconds",
+          "From taking writes off the queue to the end of the fsync.", metrics::LatencyBuckets())),
+      commits_(registry->AddCounter("covet_streams_commits_total", "Commits of the event log.")),
+      records_(registry->AddCounter("covet_streams_records_total",
+                                    "Records that commits appended to logs on disk.")),
+      refused_writes_(registry->AddCounter("covet_streams_refused_writes_total",
+                                           "Writes that a full queue turned away.")),
+      wal_bytes_(registry->AddGauge("covet_streams_wal_bytes", "The write-ahead log's size.")) {
+  const auto value = [this](Value index, double scale = 1) {
+    return
+        [values = values_, index, scale] { return static_cast<double>((*values)[index]) * scale; };
+  };
+  const auto counter = [&](const char* name, const char* help, Value index) {
+    registrations_.push_back(registry->AddCallbackCounter(name, help, {}, value(index)));
+  };
+  const auto gauge = [&](const char* name, const char* help, Value index) {
+    registrations_.push_back(registry->AddCallbackGauge(name, help, {}, value(index)));
+  };
+  counter("covet_streams_published_total", "Records that Publish appended.", kPublished);
+  counter("covet_streams_published_bytes_total", "Bytes of those records.", kPublishedBytes);
+  counter("covet_streams_duplicates_total", "Records whose idempotency key was known.",
+          kDuplicates);
+  counter("covet_streams_subscriptions_total", "Subscribes.", kSubscriptions);
+  counter("covet_streams_delivered_total", "Records given to readers.", kDelivered);
+  counter("covet_streams_delivered_bytes_total", "Bytes of those records.", kDeliveredBytes);
+  counter("covet_streams_resets_total",
+          "Readers ended because the log no longer had what they needed.", kResets);
+  counter("covet_streams_source_starts_total", "Runs of sources.", kSourceStarts);
+  counter("covet_streams_source_failures_total", "Runs of sources that failed.", kSourceFailures);
+  gauge("covet_streams_readers", "Subscribes that are open.", kReaders);
+  gauge("covet_streams_resources", "Resources that configuration declares.", kResources);
+  gauge("covet_streams_inflight_bytes", "Published and not yet committed.", kInflightBytes);
+  registrations_.push_back(registry->AddCallbackGauge(
+      "covet_streams_source_lag_seconds", "How far the source that is furthest ahead is ahead.", {},
+      value(kSourceLagMs, 1e-3)));
+  const auto sources = [&](const char* state, Value index) {
+    registrations_.push_back(registry->AddCallbackGauge(
+        "covet_streams_sources", "Sources by their state.", {{"state", state}}, value(index)));
+  };
+  sources("idle", kSourcesIdle);
+  sources("connecting", kSourcesConnecting);
+  sources("live", kSourcesLive);
+  sources("failed", kSourcesFailed);
+}
+
+void StreamsMetrics::Copy(const StreamsCore& core) {
+  const StreamsCounters& counters = core.counters();
+  const SourcesSummary sources = core.sources();
+  Values& values = *values_;
+  values[kPublished] = counters.appended;
+  values[kPublishedBytes] = counters.appended_bytes;
+  values[kDuplicates] = counters.duplicates;
+  values[kSubscriptions] = counters.subscriptions;
+  values[kDelivered] = counters.delivered;
+  values[kDeliveredBytes] = counters.delivered_bytes;
+  values[kResets] = counters.resets;
+  values[kSourceStarts] = core.source_counters().starts;
+  values[kSourceFailures] = core.source_counters().failures;
+  values[kReaders] = core.follower_count();
+  values[kResources] = static_cast<int64_t>(core.resource_count());
+  values[kInflightBytes] = core.inflight_bytes();
+  values[kSourceLagMs] = sources.max_lag_ms;
+  values[kSourcesIdle] = sources.by_state[v1::SOURCE_STATE_IDLE];
+  values[kSourcesConnecting] = sources.by_state[v1::SOURCE_STATE_CONNECTING];
+  values[kSourcesLive] = sources.by_state[v1::SOURCE_STATE_LIVE];
+  values[kSourcesFailed] = sources.by_state[v1::SOURCE_STATE_FAILED];
+}
+
+void StreamsMetrics::OnCommit(const Commit& commit) {
+  commit_seconds_.Observe(static_cast<double>(commit.duration_us) / 1e6);
+  commits_.Add();
+  records_.Add(static_cast<double>(commit.records));
+  wal_bytes_.Set(static_cast<double>(commit.wal_bytes));
+}
+
+}  // namespace covet::streams
