@@ -44,11 +44,11 @@ class Bench:
         self._arguments = arguments
         self._work_dir = fresh_dir(build_dir / "bench" / "work")
         self._load = find_program(build_dir, "covet-load")
-        if self._load is None:
+        self.scenarios = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only]
+        if self._load is None and self.scenarios:
             raise BenchError(f"no covet-load in {build_dir}")
         self._floor = f"floor-{arguments.threads}"
         asked = None if arguments.targets is None else {self._name(t) for t in arguments.targets.split(",")}
-        self.scenarios = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only]
         self._names = {}
         for scenario in self.scenarios:
             names = dict.fromkeys(self._name(target) for target in scenario.targets)

@@ -66,7 +66,7 @@ class Deployment:
             "roles": {ROLE: {"grants": [{"action": "rpc:call", "pattern": "*"}]}},
             "storage": {"data_dir": str((folder / "data").resolve())},
             "peers": {name: address for name, address in peers.items() if name in ("cluster_key", "rooms", "rpc")},
-            "backends": {"bench": {"addresses": [self._backend], "services": [{"service": "covet.bench.v1.EchoService", "prefix": "bench"}]}},
+            "backends": {"bench": {"addresses": [self._backend], "services": [{"service": "bench.v1.EchoService", "prefix": "bench"}]}},
         }
         path = folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))

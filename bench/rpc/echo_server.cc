@@ -9,11 +9,11 @@
 
 namespace {
 
-class EchoService final : public covet::bench::v1::EchoService::CallbackService {
+class EchoService final : public bench::v1::EchoService::CallbackService {
  public:
   grpc::ServerUnaryReactor* Echo(grpc::CallbackServerContext* context,
-                                 const covet::bench::v1::EchoMessage* request,
-                                 covet::bench::v1::EchoMessage* response) override {
+                                 const bench::v1::EchoMessage* request,
+                                 bench::v1::EchoMessage* response) override {
     *response = *request;
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);

@@ -15,7 +15,7 @@ namespace {
 class GrpcCaller final : public Caller {
  public:
   explicit GrpcCaller(const std::string& address)
-      : stub_(v1::EchoService::NewStub(
+      : stub_(::bench::v1::EchoService::NewStub(
             grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))),
         request_(SampleMessage()) {}
 
@@ -47,8 +47,8 @@ class GrpcCaller final : public Caller {
  private:
   struct Call {
     grpc::ClientContext context;
-    v1::EchoMessage request;
-    v1::EchoMessage response;
+    ::bench::v1::EchoMessage request;
+    ::bench::v1::EchoMessage response;
     uint64_t due_ns;
     bool counted;
   };
@@ -110,8 +110,8 @@ class GrpcCaller final : public Caller {
     if (--under_way_ == 0) quiet_.notify_all();
   }
 
-  const std::unique_ptr<v1::EchoService::Stub> stub_;
-  const v1::EchoMessage request_;
+  const std::unique_ptr<::bench::v1::EchoService::Stub> stub_;
+  const ::bench::v1::EchoMessage request_;
   std::mutex mutex_;
   std::condition_variable quiet_;
   CallFigures figures_;

@@ -7,8 +7,8 @@
 namespace covet::bench {
 
 // What is sent, but for its id.
-inline v1::EchoMessage SampleMessage() {
-  v1::EchoMessage message;
+inline ::bench::v1::EchoMessage SampleMessage() {
+  ::bench::v1::EchoMessage message;
   message.set_customer("customer_4711");
   message.set_note("Leave it at the back door, please; the dog is harmless.");
   message.set_amount(129'900);
@@ -18,7 +18,7 @@ inline v1::EchoMessage SampleMessage() {
   for (const int quantity : {1, 2, 40}) message.add_quantities(quantity);
   message.mutable_address()->set_street("Hauptstrasse 12");
   message.mutable_address()->set_city("Bern");
-  message.set_status(v1::EchoMessage::STATUS_SENT);
+  message.set_status(::bench::v1::EchoMessage::STATUS_SENT);
   return message;
 }
 
