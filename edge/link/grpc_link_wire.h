@@ -4,7 +4,6 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <atomic>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -83,9 +82,7 @@ class GrpcLinkWire final : public LinkWire<UpFrame> {
 
     void Send(UpFrame frame) {
       out_ = std::move(frame);
-      writing_ = true;
       this->StartWrite(&out_);
-      if (read_ended_) context_.TryCancel();
     }
     void Cancel() { context_.TryCancel(); }
     using grpc::ClientBidiReactor<UpFrame, DownFrame>::AddHold;
@@ -95,17 +92,12 @@ class GrpcLinkWire final : public LinkWire<UpFrame> {
       if (ok) wire_.client_->OnUp();
     }
     void OnReadDone(bool ok) override {
-      if (!ok) {
-        read_ended_ = true;
-        if (writing_) context_.TryCancel();
-        return wire_.LetGo(this);
-      }
+      if (!ok) return wire_.LetGo(this);
       wire_.client_->OnFrame(std::move(in_));
       in_.Clear();
       this->StartRead(&in_);
     }
     void OnWriteDone(bool ok) override {
-      writing_ = false;
       if (ok) wire_.client_->OnWritten();
     }
     void OnDone(const grpc::Status& status) override {
@@ -123,10 +115,6 @@ class GrpcLinkWire final : public LinkWire<UpFrame> {
     grpc::ClientContext context_;
     DownFrame in_;
     UpFrame out_;
-    // A write that finds the server done need not end by itself, and would keep the stream:
-    // whichever of the two comes second cancels. Else the server's status is worth waiting for.
-    std::atomic<bool> writing_{false};
-    std::atomic<bool> read_ended_{false};
   };
 
   // The stream, if it still is that one, kept from ending: gRPC may answer from inside a call, so
