@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "common/auth/grpc_authenticator.h"
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
@@ -279,6 +280,8 @@ class Process {
 }  // namespace
 
 int RunProcess(const ProcessOptions& options) {
+  // Distributions build Abseil so that every lock searches for cycles; that is for tests.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   Control control;
   // Before the log's threads, which must not take signals.
   const Signals signals([&] { control.RequestStop(); }, [&] { control.RequestReload(); });
