@@ -45,6 +45,14 @@ class Gcra {
   // Whether the state is worth no more than a new one.
   bool Idle(int64_t now_us) const { return full_at_ns_ <= now_us * 1000; }
 
+  // The state, in nanoseconds of the caller's clock, for keeping it elsewhere.
+  int64_t state() const { return full_at_ns_; }
+  static Gcra FromState(int64_t state) {
+    Gcra gcra;
+    gcra.full_at_ns_ = state;
+    return gcra;
+  }
+
  private:
   // When everything is refilled (the theoretical arrival time).
   int64_t full_at_ns_ = std::numeric_limits<int64_t>::min();

@@ -21,6 +21,10 @@
 namespace covet::server {
 namespace {
 
+// What a stream's receiver buffers at most while nobody reads. Left to itself, gRPC lets a window
+// grow with the throughput it has seen, to some 10 MB for a single slow download.
+constexpr int kStreamWindowBytes = 512 << 10;
+
 using config::v1::GrpcConfig;
 
 bool IsLoopback(const std::string& host) {
@@ -144,6 +148,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              static_cast<int>(config::Millis(config.min_ping_interval())));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.max_message_bytes()));
   builder.SetMaxSendMessageSize(static_cast<int>(config.max_message_bytes()));
   const bool reflection = AllowsReflection(config, host);
@@ -197,6 +203,8 @@ grpc::ChannelArguments PeerChannelArguments(const GrpcConfig& config) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 2000);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetMaxReceiveMessageSize(static_cast<int>(config.max_message_bytes()));
   arguments.SetMaxSendMessageSize(static_cast<int>(config.max_message_bytes()));

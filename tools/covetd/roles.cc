@@ -1,7 +1,7 @@
 #include "tools/covetd/roles.h"
 
 #include "edge/role/edge_role.h"
-#include "services/files/service.h"
+#include "services/files/files_role.h"
 #include "services/rooms/rooms_role.h"
 #include "services/rpc/rpc_role.h"
 #include "services/streams/streams_role.h"

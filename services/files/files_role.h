@@ -7,8 +7,8 @@
 
 namespace covet::files {
 
-// The files role: uploads, processing and downloads. Its API is served and answers
-// UNIMPLEMENTED to authenticated callers, UNAUTHENTICATED to others. A server::RoleFactory.
+// The files role: uploads, processing and downloads; a server::RoleFactory. Keeps everything in
+// `<data_dir>/files`, which one process at a time may use.
 absl::StatusOr<std::unique_ptr<server::Role>> MakeFilesRole(const server::RoleContext& context);
 
 }  // namespace covet::files

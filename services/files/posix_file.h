@@ -1,0 +1,54 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace covet::files {
+
+// A file descriptor, closed at the end.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() { Reset(); }
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Reset() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// NOT_FOUND for ENOENT, RESOURCE_EXHAUSTED where there is no room, else INTERNAL; from errno.
+absl::Status PosixError(std::string_view what, const std::string& path);
+
+absl::StatusOr<Fd> OpenFile(const std::string& path, int flags);
+// All of it, at that offset.
+absl::Status WriteAt(int fd, int64_t offset, std::string_view data);
+// Fills `size` bytes, or DATA_LOSS where the file ends before.
+absl::Status ReadAt(int fd, int64_t offset, char* data, size_t size);
+// Takes room for `size` bytes without writing them, where the file system can.
+absl::Status Allocate(int fd, int64_t size);
+absl::Status SyncDirectory(const std::string& path);
+// OK if there was none.
+absl::Status RemoveFile(const std::string& path);
+
+}  // namespace covet::files
