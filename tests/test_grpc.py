@@ -58,14 +58,6 @@ def test_every_method_refuses_callers_without_credentials(covet, role):
                 assert error.code() == grpc.StatusCode.UNAUTHENTICATED, f"{method.full_name} {metadata}: {error}"
 
 
-@pytest.mark.parametrize("role", ["files"])
-def test_roles_of_later_versions_say_so(covet, role):
-    with grpc.insecure_channel(covet.grpc_address(role)) as channel:
-        for method in methods_of(channel):
-            if method.containing_service.full_name in SERVICES[role]:
-                assert refuse(channel, method, bearer()).code() == grpc.StatusCode.UNIMPLEMENTED, method.full_name
-
-
 def test_metadata_of_peers_is_refused_from_others(covet):
     identity = module("common.v1.common_pb2").Identity(user_id="forged", roles=["admin"]).SerializeToString()
     with Api(covet.grpc_address(), (*bearer(roles=[]), ("covet-identity-bin", identity))) as api:

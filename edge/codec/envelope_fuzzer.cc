@@ -23,6 +23,11 @@ bool IsUtf8(std::string_view text) {
   return quoted.find("\xEF\xBF\xBD") == std::string::npos || text.find("\xEF\xBF\xBD") != text.npos;
 }
 
+bool IsSha256(std::string_view text) {
+  return text.size() == 64 &&
+         text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
 void CheckAccepted(const covet::edge::ClientMessage& message) {
   using covet::payload::ScanJson;
   Require(!message.id.empty() && message.id.size() <= 4 * 128 && IsUtf8(message.id));
@@ -38,7 +43,14 @@ void CheckAccepted(const covet::edge::ClientMessage& message) {
     for (const auto tag : subscribe->filters.tags) Require(IsUtf8(tag));
   } else if (const auto* start = std::get_if<covet::edge::FileUploadStartMessage>(&message.body)) {
     Require(start->metadata.empty() || ScanJson(start->metadata).ok());
-    Require(IsUtf8(start->filename));
+    Require(IsUtf8(start->filename) && IsUtf8(start->mimetype));
+    Require(start->size >= 0 && start->chunk_size > 0);
+    Require(start->sha256.empty() || IsSha256(start->sha256));
+  } else if (const auto* chunk = std::get_if<covet::edge::FileChunkMessage>(&message.body)) {
+    constexpr size_t kMaxChunk = 512 * 1024;
+    Require(!chunk->upload_id.empty() && IsUtf8(chunk->upload_id));
+    Require(chunk->chunk_index >= 0 && IsSha256(chunk->checksum));
+    Require(chunk->data.size() <= (chunk->raw ? kMaxChunk : (kMaxChunk + 2) / 3 * 4));
   }
 }
 

@@ -363,6 +363,65 @@ std::string MessageEncoder::NotificationRead(std::string_view notification_id) {
   return End(std::move(out));
 }
 
+std::string MessageEncoder::FileUploadReady(const UploadReady& ready, const ReplyTo& to) {
+  std::string out;
+  Begin("file_upload_ready", &out);
+  AppendStringMember(&out, "upload_id", ready.upload_id);
+  AppendIntMember(&out, "chunk_size", ready.chunk_size);
+  AppendIntMember(&out, "total_chunks", ready.total_chunks);
+  AppendMemberName(&out, "received");
+  out.push_back('[');
+  for (size_t i = 0; i < ready.received.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    out.push_back('[');
+    payload::AppendInt(&out, ready.received[i].first);
+    out.push_back(',');
+    payload::AppendInt(&out, ready.received[i].second);
+    out.push_back(']');
+  }
+  out.push_back(']');
+  AppendIntMember(&out, "window", ready.window);
+  AppendTimeMember(&out, "expires_at", ready.expires_at_ms);
+  return EndReply(std::move(out), to);
+}
+
+std::string MessageEncoder::FileChunkAck(const ChunkAck& ack, const ReplyTo& to) {
+  std::string out;
+  Begin("file_chunk_ack", &out);
+  AppendStringMember(&out, "upload_id", ack.upload_id);
+  AppendIntMember(&out, "chunk_index", ack.chunk_index);
+  AppendIntMember(&out, "received_chunks", ack.received_chunks);
+  AppendIntMember(&out, "total_chunks", ack.total_chunks);
+  return EndReply(std::move(out), to);
+}
+
+std::string MessageEncoder::FileUploadCancelled(std::string_view upload_id, const ReplyTo& to) {
+  std::string out;
+  Begin("file_upload_cancelled", &out);
+  AppendStringMember(&out, "upload_id", upload_id);
+  return EndReply(std::move(out), to);
+}
+
+std::string MessageEncoder::FileUploadComplete(const UploadComplete& complete, const ReplyTo* to) {
+  std::string out;
+  Begin("file_upload_complete", &out);
+  AppendStringMember(&out, "upload_id", complete.upload_id);
+  AppendStringMember(&out, "file_id", complete.file_id);
+  AppendStringMember(&out, "url", complete.url);
+  AppendStringMember(&out, "processing_status", complete.processing_status);
+  return End(std::move(out), to);
+}
+
+std::string MessageEncoder::FileStatus(const UploadStatus& status) {
+  std::string out;
+  Begin("file_status", &out);
+  AppendStringMember(&out, "upload_id", status.upload_id);
+  AppendStringMember(&out, "file_id", status.file_id);
+  AppendStringMember(&out, "processing_status", status.processing_status);
+  AppendRawMember(&out, "details", status.details);
+  return End(std::move(out));
+}
+
 std::string MessageEncoder::AuthExpiring(int64_t expires_at_ms) {
   std::string out;
   Begin("auth_expiring", &out);

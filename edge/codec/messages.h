@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/base/clock.h"
@@ -132,6 +133,36 @@ struct NotificationMessage {
   std::string_view correlation_id{};
 };
 
+struct UploadReady {
+  std::string_view upload_id{};
+  int64_t chunk_size = 0;
+  int64_t total_chunks = 0;
+  std::span<const std::pair<int64_t, int64_t>> received{};  // First and last, both included.
+  int64_t window = 0;
+  int64_t expires_at_ms = 0;
+};
+
+struct ChunkAck {
+  std::string_view upload_id{};
+  int64_t chunk_index = 0;
+  int64_t received_chunks = 0;
+  int64_t total_chunks = 0;
+};
+
+struct UploadComplete {
+  std::string_view upload_id{};
+  std::string_view file_id{};
+  std::string_view url{};
+  std::string_view processing_status{};
+};
+
+struct UploadStatus {
+  std::string_view upload_id{};
+  std::string_view file_id{};
+  std::string_view processing_status{};
+  std::string_view details = "{}";  // JSON text of an object.
+};
+
 // Heads for a reader of a RoomEvent, made for its splice position.
 inline constexpr std::string_view kReplayedHead = "\"replayed\":true,";
 // The head for a reader of RoomMetrics: `"subscription_id":"…",`.
@@ -175,6 +206,13 @@ class MessageEncoder {
 
   std::string Notification(const NotificationMessage& notification);
   std::string NotificationRead(std::string_view notification_id);
+
+  std::string FileUploadReady(const UploadReady& ready, const ReplyTo& to);
+  std::string FileChunkAck(const ChunkAck& ack, const ReplyTo& to);
+  std::string FileUploadCancelled(std::string_view upload_id, const ReplyTo& to);
+  // `to` is null where nobody asked.
+  std::string FileUploadComplete(const UploadComplete& complete, const ReplyTo* to);
+  std::string FileStatus(const UploadStatus& status);
 
   std::string AuthExpiring(int64_t expires_at_ms);
   // `expires_at` is left out if 0: the new credential does not end.

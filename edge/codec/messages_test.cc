@@ -83,6 +83,36 @@ TEST_F(MessagesTest, Heartbeats) {
             R"("metadata":{"in_reply_to":"q\"1","correlation_id":"q\"1"}})");
 }
 
+TEST_F(MessagesTest, Uploads) {
+  const std::pair<int64_t, int64_t> received[] = {{0, 4}, {7, 7}};
+  EXPECT_EQ(
+      Shape(encoder_.FileUploadReady({.upload_id = "u\"1",
+                                      .chunk_size = 64000,
+                                      .total_chunks = 17,
+                                      .received = received,
+                                      .window = 16,
+                                      .expires_at_ms = 1'757'509'200'000},
+                                     correlated_)),
+      R"({"type":"file_upload_ready","id":ID,"timestamp":NOW,"data":{"upload_id":"u\"1","chunk_size":64000,)"
+      R"("total_chunks":17,"received":[[0,4],[7,7]],"window":16,"expires_at":"2025-09-10T13:00:00.000Z"},)"
+      R"("metadata":{"in_reply_to":"q1","correlation_id":"c1"}})");
+  EXPECT_EQ(
+      Shape(encoder_.FileChunkAck({"u", 3, 4, 17}, correlated_)),
+      R"({"type":"file_chunk_ack","id":ID,"timestamp":NOW,"data":{"upload_id":"u","chunk_index":3,)"
+      R"("received_chunks":4,"total_chunks":17},"metadata":{"in_reply_to":"q1","correlation_id":"c1"}})");
+  EXPECT_EQ(Shape(encoder_.FileUploadCancelled("u", correlated_)),
+            R"({"type":"file_upload_cancelled","id":ID,"timestamp":NOW,"data":{"upload_id":"u"},)"
+            R"("metadata":{"in_reply_to":"q1","correlation_id":"c1"}})");
+  EXPECT_EQ(
+      Shape(encoder_.FileUploadComplete({"u", "file_a", "http://h/f", "queued"}, nullptr)),
+      R"({"type":"file_upload_complete","id":ID,"timestamp":NOW,"data":{"upload_id":"u","file_id":"file_a",)"
+      R"("url":"http://h/f","processing_status":"queued"}})");
+  EXPECT_EQ(
+      Shape(encoder_.FileStatus({"u", "file_a", "completed", R"({"a":1})"})),
+      R"({"type":"file_status","id":ID,"timestamp":NOW,"data":{"upload_id":"u","file_id":"file_a",)"
+      R"("processing_status":"completed","details":{"a":1}}})");
+}
+
 TEST_F(MessagesTest, Error) {
   const ErrorMessage error{
       .code = "INVALID_MESSAGE_FORMAT",

@@ -20,9 +20,12 @@
 #include "common/server/channel_provider.h"
 #include "covet/rooms/v1/link.grpc.pb.h"
 #include "covet/rpc/v1/link.grpc.pb.h"
+#include "edge/files/file_downloads.h"
+#include "edge/files/grpc_files_gateway.h"
 #include "edge/link/grpc_link_wire.h"
 #include "edge/role/edge_metrics.h"
 #include "edge/role/edge_worker.h"
+#include "edge/role/files_metrics.h"
 #include "edge/role/rpc_metrics.h"
 #include "edge/role/thread_dispatcher.h"
 #include "edge/role/transport_options.h"
@@ -89,6 +92,7 @@ class EdgeRole final : public server::Role {
     if (!channel.ok()) return channel.status();
     StartRpcLink();
     StartLink(*std::move(channel), *options);
+    StartFiles();
     if (absl::Status listening = StartServer(*std::move(options)); !listening.ok()) {
       return listening;
     }
@@ -99,6 +103,7 @@ class EdgeRole final : public server::Role {
         metrics_.push_back(std::move(registration));
       }
     }
+    if (downloads_) AddFilesMetrics(*context_.metrics, workers_, *downloads_, &metrics_);
     link_->Start();
     if (rpc_link_) rpc_link_->Start();
     RunEvery(server_->thread(0), kLinkTick, [this] {
@@ -154,6 +159,8 @@ class EdgeRole final : public server::Role {
     metrics_.clear();
     // Sessions end here, and tell rooms so.
     if (server_) server_->Stop();
+    // Sessions and downloads have gone; so do their calls.
+    if (files_) files_->Shutdown();
     if (link_) link_->Stop();
     if (rpc_link_) rpc_link_->Stop();
     // Nothing comes down the links after this, so that threads, rooms and calls may go.
@@ -213,17 +220,35 @@ class EdgeRole final : public server::Role {
     }
   }
 
+  void StartFiles() {
+    auto channel = context_.channels->ChannelTo("files");
+    if (!channel.ok()) return;  // Not offered here.
+    files_ = MakeGrpcFilesGateway(*std::move(channel));
+    for (const auto& worker : workers_) worker->OfferFiles(*files_);
+  }
+
   absl::Status StartServer(TransportOptions options) {
     std::vector<SessionThread*> threads;
     for (const auto& worker : workers_) threads.push_back(&worker->sessions);
     upgrade_ = std::make_unique<SessionUpgrade>(shared_, std::move(threads));
-    absl::StatusOr<std::unique_ptr<TransportServer>> server =
-        TransportServer::Create(std::move(options), {.upgrade = upgrade_.get(),
-                                                     .http = upgrade_.get(),
-                                                     .clock = context_.clock,
-                                                     .ids = context_.ids});
+    HttpHandler* http = upgrade_.get();
+    if (files_) {
+      downloads_ = std::make_unique<FileDownloads>(*files_, *upgrade_, shared_.draining);
+      http = downloads_.get();
+    }
+    absl::StatusOr<std::unique_ptr<TransportServer>> server = TransportServer::Create(
+        std::move(options),
+        {.upgrade = upgrade_.get(), .http = http, .clock = context_.clock, .ids = context_.ids});
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
+    if (downloads_) {
+      std::vector<EdgeThread*> edge_threads;
+      for (size_t i = 0; i < workers_.size(); ++i) {
+        edge_threads.push_back(&server_->thread(i));
+        workers_[i]->uploads->Bind(&server_->thread(i));
+      }
+      downloads_->Bind(std::move(edge_threads));
+    }
     for (size_t i = 0; i < workers_.size(); ++i) {
       dispatcher_.Add(&server_->thread(i), &workers_[i]->rooms);
       if (!workers_[i]->calls) continue;
@@ -242,8 +267,10 @@ class EdgeRole final : public server::Role {
   std::unique_ptr<RpcStreams> rpc_wire_;
   std::unique_ptr<LinkClient> link_;
   std::unique_ptr<RpcLink> rpc_link_;
+  std::unique_ptr<GrpcFilesGateway> files_;
   std::vector<std::unique_ptr<EdgeWorker>> workers_;
   std::unique_ptr<SessionUpgrade> upgrade_;
+  std::unique_ptr<FileDownloads> downloads_;
   std::unique_ptr<TransportServer> server_;
   std::vector<metrics::CallbackRegistration> metrics_;
   std::atomic<bool> started_{false};

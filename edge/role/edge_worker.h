@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "edge/files/upload_requests.h"
 #include "edge/rooms/thread_rooms.h"
 #include "edge/rpc/rpc_requests.h"
 #include "edge/rpc/thread_calls.h"
@@ -26,6 +27,16 @@ struct EdgeWorker {
     sessions.router().Offer("rpc");
   }
 
+  // Before the first session, where this deployment has files.
+  void OfferFiles(FilesGateway& gateway) {
+    uploads.emplace(gateway);
+    sessions.router()
+        .Route<FileUploadStartMessage, FileChunkMessage, FileUploadResumeMessage,
+               FileUploadCancelMessage>(&*uploads);
+    sessions.router().Offer("files");
+    sessions.router().Offer("binary_chunks");
+  }
+
   // Every second, on its thread.
   void Tick() {
     rooms.Tick();
@@ -41,6 +52,7 @@ struct EdgeWorker {
   SessionThread sessions;
   std::optional<ThreadCalls> calls;
   std::optional<RpcRequests> rpc_requests;
+  std::optional<UploadRequests> uploads;
 
   // Of `rooms`, as of the last Tick.
   std::atomic<int64_t> open_rooms{0};

@@ -235,6 +235,16 @@ void Session::NoteRefusal(const ErrorMessage& error, const ReplyTo& to) {
                  {"correlation_id", to.correlation_id.empty() ? to.id : to.correlation_id}});
 }
 
+void Session::HoldReading() {
+  ++holds_;
+  UpdateReading();
+}
+
+void Session::ReleaseReading() {
+  --holds_;
+  UpdateReading();
+}
+
 void Session::Offend() {
   if (!registered_) return;
   const limits::AbusePolicy& policy = thread_.settings().abuse;
@@ -406,7 +416,7 @@ void Session::UpdateReading() {
   } else if (waiting <= kMaxUnfinished / 2) {
     too_many_ = false;
   }
-  const bool pause = too_many_ || backpressured_;
+  const bool pause = too_many_ || backpressured_ || holds_ > 0;
   if (pause == paused_) return;
   paused_ = pause;
   if (pause) {

@@ -83,6 +83,10 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   void Hold(int64_t bytes) { held_bytes_ += bytes; }
   // Whether this message may still come; refuses it as RATE_LIMITED if not.
   bool TakeMessage(const ClientMessage& message);
+  // Stops reading what the client sends until every hold has been given back. For what the client
+  // has been told to bound itself.
+  void HoldReading();
+  void ReleaseReading();
   // Counts an offence; may end the connection.
   void Offend();
   // A renewed credential of the same user.
@@ -132,6 +136,7 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   bool too_many_ = false;       // Of kMaxUnfinished, until half of them are answered.
   bool backpressured_ = false;  // The client does not read our replies.
   bool paused_ = false;
+  uint32_t holds_ = 0;  // Of HoldReading.
 };
 
 }  // namespace covet::edge

@@ -32,9 +32,14 @@ std::string SerializeResponse(const HttpResponse& response, bool head_only, bool
   out.append(reason.data(), reason.size());
   out += "\r\nServer: covet\r\n";
   for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
-  out += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+  // RFC 9110 section 8.6: these have no body, and their length would be the file's.
+  if (response.status != 204 && response.status != 304) {
+    const auto size = static_cast<int64_t>(response.body.size());
+    out += "Content-Length: " +
+           std::to_string(response.content_length >= 0 ? response.content_length : size) + "\r\n";
+  }
   out += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
-  if (!head_only) out += response.body;
+  if (!head_only && response.stream == nullptr) out += response.body;
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,11 +28,43 @@ struct HttpRequest {
   std::optional<std::string_view> Header(std::string_view name) const;
 };
 
+// A response's body that comes in pieces. Every call and callback is made on the connection's
+// thread.
+class HttpBody {
+ public:
+  virtual ~HttpBody() = default;
+  // Asks for the next piece, when the one before has been taken by the socket. `done` runs once,
+  // after the call has returned: with a piece, or with nothing if the body cannot go on, which
+  // breaks the connection off.
+  virtual void Next(std::function<void(std::optional<std::string>)> done) = 0;
+  // Nothing more is wanted; `done` is dropped. Also after the last piece.
+  virtual void Cancel() = 0;
+};
+
+class HttpPending;
+
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers =
       {};  // Without Content-Length and Connection.
   std::string body = {};
+  // Comes in place of `body`, with exactly `content_length` bytes.
+  std::shared_ptr<HttpBody> stream = nullptr;
+  // What Content-Length says where it is not the size of `body`; -1 where it is. The answer to a
+  // HEAD request may have one without a body.
+  int64_t content_length = -1;
+  // The answer comes later; nothing else of this counts.
+  std::shared_ptr<HttpPending> pending = nullptr;
+};
+
+// An answer that is not known yet. Every call and callback is made on the connection's thread.
+class HttpPending {
+ public:
+  virtual ~HttpPending() = default;
+  // Once, at once. `done` runs once, after the call has returned, with an answer that is known.
+  virtual void Start(std::function<void(HttpResponse)> done) = 0;
+  // The answer is not wanted any more; `done` is dropped.
+  virtual void Cancel() = 0;
 };
 
 struct UpgradeDecision {

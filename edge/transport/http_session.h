@@ -24,9 +24,12 @@ namespace covet::edge {
 
 // The HTTP/1.1 part of a connection: reads request headers against a deadline, answers them through
 // the HttpHandler, and hands the socket to a WebSocketConnection when the UpgradeHandler accepts.
-// Request bodies are not read: such a request is answered and the connection closed.
+// Request bodies are not read: such a request is answered and the connection closed. A streamed
+// body goes out piece by piece, the next one asked for when the socket has taken the last; a client
+// that takes nothing for the keep-alive timeout is closed.
 //
-// Kept alive by its one pending operation. Owning thread: the loop's.
+// Kept alive by its one pending operation, which may be the wait for an answer or a piece. Owning
+// thread: the loop's.
 template <typename Lower>
 class HttpSession final : public LoopMember,
                           public std::enable_shared_from_this<HttpSession<Lower>> {
@@ -53,7 +56,7 @@ class HttpSession final : public LoopMember,
   void OnSweep(int64_t now_ms) override;
   void OnTurnEnd() override {}
   bool Drain(std::string_view /*reason*/) override;
-  void Abort() override { lower_.Close(); }
+  void Abort() override { Break(); }
 
  private:
   enum class State : uint8_t { kHandshake, kReading, kResponding, kFinishing };
@@ -69,7 +72,16 @@ class HttpSession final : public LoopMember,
   void Advance();
   void OnHeader(size_t size);
   void OnUpgrade(const Request& request, const HttpRequest& view);
+  // Now, or when the answer is known.
+  void Answer(const HttpResponse& response, bool head_only, bool keep_alive);
   void Respond(const HttpResponse& response, bool head_only, bool keep_alive);
+  void NextPiece(bool keep_alive);
+  void OnPiece(std::optional<std::string> piece, bool keep_alive);
+  void WritePiece(bool keep_alive);
+  void FinishResponse(bool keep_alive);
+  // Closes the socket and lets go of what the response waits for. May destroy the session.
+  void Break();
+  void Touch() { deadline_ms_ = loop().NowMillis() + loop().options().http_keep_alive_timeout_ms; }
   void Fail(int status);
   HttpRequest View(const Request& request);
 
@@ -83,6 +95,12 @@ class HttpSession final : public LoopMember,
   size_t input_size_ = 0;
   size_t searched_ = 0;
   std::string output_;
+  // The response under way.
+  std::shared_ptr<HttpPending> pending_;
+  std::shared_ptr<HttpBody> body_;
+  int64_t body_left_ = 0;  // Bytes.
+  std::string piece_;
+  size_t piece_written_ = 0;
 };
 
 template <typename Lower>
@@ -90,8 +108,7 @@ void HttpSession<Lower>::OnSweep(int64_t now_ms) {
   if (now_ms < deadline_ms_) return;
   if (state_ != State::kReading || timed_out_) {
     if (state_ == State::kHandshake) loop().mutable_counters().handshake_failures.Add();
-    lower_.Close();
-    return;
+    return Break();
   }
   // The read ends with an error, and OnRead answers.
   timed_out_ = true;
@@ -180,8 +197,8 @@ void HttpSession<Lower>::OnHeader(size_t size) {
   }
   if (request.version() == 11 && request.count(http::field::host) != 1) return Fail(400);
   loop().mutable_counters().http_requests.Add();
-  Respond(loop().shared().http->OnRequest(view), request.method() == http::verb::head,
-          request.keep_alive() && !has_body && !loop().draining());
+  Answer(loop().shared().http->OnRequest(view), request.method() == http::verb::head,
+         request.keep_alive() && !has_body && !loop().draining());
 }
 
 template <typename Lower>
@@ -235,24 +252,97 @@ void HttpSession<Lower>::Fail(int status) {
 }
 
 template <typename Lower>
+void HttpSession<Lower>::Answer(const HttpResponse& response, bool head_only, bool keep_alive) {
+  if (response.pending == nullptr) return Respond(response, head_only, keep_alive);
+  state_ = State::kResponding;
+  timed_out_ = false;
+  Touch();
+  pending_ = response.pending;
+  pending_->Start(
+      [self = this->shared_from_this(), head_only, keep_alive](const HttpResponse& answer) {
+        if (std::exchange(self->pending_, nullptr) == nullptr) return;
+        self->Respond(answer, head_only, keep_alive);
+      });
+}
+
+template <typename Lower>
 void HttpSession<Lower>::Respond(const HttpResponse& response, bool head_only, bool keep_alive) {
   state_ = State::kResponding;
   timed_out_ = false;
-  deadline_ms_ = loop().NowMillis() + loop().options().http_keep_alive_timeout_ms;
+  Touch();
   output_ = SerializeResponse(response, head_only, keep_alive);
+  if (!head_only) {
+    body_ = response.stream;
+    body_left_ = response.content_length;
+  }
   net::async_write(
       lower_, net::buffer(output_),
       [self = this->shared_from_this(), keep_alive](const ErrorCode& error, size_t bytes) {
         self->loop().mutable_counters().bytes_out.Add(bytes);
-        if (error) return;
-        if (keep_alive) {
-          self->state_ = State::kReading;
-          return self->Advance();
-        }
-        self->state_ = State::kFinishing;
-        self->deadline_ms_ = self->loop().NowMillis() + self->loop().options().close_timeout_ms;
-        self->lower_.AsyncFinish(self->loop().discard(), [self](const ErrorCode&) {});
+        if (error) return self->Break();
+        if (self->body_ != nullptr) return self->NextPiece(keep_alive);
+        self->FinishResponse(keep_alive);
       });
+}
+
+template <typename Lower>
+void HttpSession<Lower>::NextPiece(bool keep_alive) {
+  if (body_left_ == 0) {
+    std::exchange(body_, nullptr)->Cancel();
+    return FinishResponse(keep_alive);
+  }
+  body_->Next([self = this->shared_from_this(), keep_alive](std::optional<std::string> piece) {
+    self->OnPiece(std::move(piece), keep_alive);
+  });
+}
+
+template <typename Lower>
+void HttpSession<Lower>::OnPiece(std::optional<std::string> piece, bool keep_alive) {
+  if (body_ == nullptr) return;
+  // Less, or more, than what was announced.
+  if (!piece || piece->empty() || static_cast<int64_t>(piece->size()) > body_left_) return Break();
+  Touch();
+  piece_ = *std::move(piece);
+  piece_written_ = 0;
+  body_left_ -= static_cast<int64_t>(piece_.size());
+  WritePiece(keep_alive);
+}
+
+template <typename Lower>
+void HttpSession<Lower>::WritePiece(bool keep_alive) {
+  lower_.async_write_some(
+      net::buffer(piece_.data() + piece_written_, piece_.size() - piece_written_),
+      [self = this->shared_from_this(), keep_alive](const ErrorCode& error, size_t bytes) {
+        self->loop().mutable_counters().bytes_out.Add(bytes);
+        if (error) return self->Break();
+        self->Touch();
+        self->piece_written_ += bytes;
+        if (self->piece_written_ < self->piece_.size()) return self->WritePiece(keep_alive);
+        // A slow reader's next piece may be long in coming.
+        std::string().swap(self->piece_);
+        self->NextPiece(keep_alive);
+      });
+}
+
+template <typename Lower>
+void HttpSession<Lower>::FinishResponse(bool keep_alive) {
+  if (keep_alive && !loop().draining()) {
+    state_ = State::kReading;
+    return Advance();
+  }
+  state_ = State::kFinishing;
+  deadline_ms_ = loop().NowMillis() + loop().options().close_timeout_ms;
+  lower_.AsyncFinish(loop().discard(), [self = this->shared_from_this()](const ErrorCode&) {});
+}
+
+template <typename Lower>
+void HttpSession<Lower>::Break() {
+  lower_.Close();
+  // They hold what holds this.
+  const auto pending = std::exchange(pending_, nullptr);
+  const auto body = std::exchange(body_, nullptr);
+  if (pending) pending->Cancel();
+  if (body) body->Cancel();
 }
 
 }  // namespace covet::edge

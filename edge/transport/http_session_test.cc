@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "edge/transport/testing/raw_client.h"
 #include "edge/transport/testing/test_server.h"
@@ -117,6 +122,111 @@ TEST(HttpSessionTest, AKeptConnectionIsNotKeptForEver) {
   ASSERT_TRUE(client.Connect(server.port()));
   ASSERT_TRUE(client.Write(Request("GET /hello")));
   EXPECT_EQ(StatusOf(client.ReadToEnd()), 200);
+}
+
+// A body of so many pieces, each asked for one by one; a negative number breaks off behind them.
+class Pieces final : public HttpBody {
+ public:
+  Pieces(EdgeThread& thread, int count, size_t size, std::atomic<int>* asked,
+         std::atomic<int>* cancelled)
+      : thread_(thread),
+        left_(std::abs(count)),
+        breaks_(count < 0),
+        size_(size),
+        asked_(asked),
+        cancelled_(cancelled) {}
+
+  void Next(std::function<void(std::optional<std::string>)> done) override {
+    ++*asked_;
+    if (left_ == 0 && breaks_) return thread_.Post([done = std::move(done)] { done({}); });
+    --left_;
+    thread_.Post([done = std::move(done), piece = std::string(size_, 'p')] { done(piece); });
+  }
+  void Cancel() override { ++*cancelled_; }
+
+ private:
+  EdgeThread& thread_;
+  int left_;
+  const bool breaks_;
+  const size_t size_;
+  std::atomic<int>* const asked_;
+  std::atomic<int>* const cancelled_;
+};
+
+class Later final : public HttpPending {
+ public:
+  Later(EdgeThread& thread, HttpResponse response)
+      : thread_(thread), response_(std::move(response)) {}
+  void Start(std::function<void(HttpResponse)> done) override {
+    thread_.Post([done = std::move(done), response = response_] { done(response); });
+  }
+  void Cancel() override {}
+
+ private:
+  EdgeThread& thread_;
+  const HttpResponse response_;
+};
+
+struct StreamingServer {
+  explicit StreamingServer(int pieces, size_t size,
+                           TransportOptions options = TestServer::Options())
+      : server(std::move(options)) {
+    server.on_request = [this, pieces, size](const HttpRequest& request) {
+      EdgeThread& thread = server.transport().thread(request.thread_index);
+      HttpResponse body;
+      body.content_length = static_cast<int64_t>(size) * std::max(pieces, 3);
+      body.stream = std::make_shared<Pieces>(thread, pieces, size, &asked, &cancelled);
+      HttpResponse response;
+      response.pending = std::make_shared<Later>(thread, std::move(body));
+      return response;
+    };
+  }
+
+  std::atomic<int> asked{0};
+  std::atomic<int> cancelled{0};
+  TestServer server;
+};
+
+TEST(HttpSessionTest, AStreamedBodyFollowsALateAnswer) {
+  StreamingServer streaming(5, 100'000);
+  RawClient client;
+  ASSERT_TRUE(client.Connect(streaming.server.port()));
+  // Two at once: the second waits for the first.
+  ASSERT_TRUE(client.Write(Request("GET /a") + Request("HEAD /b") + Request("GET /c")));
+  for (const bool has_body : {true, false, true}) {
+    const std::string head = client.ReadHead();
+    EXPECT_EQ(StatusOf(head), 200);
+    EXPECT_NE(head.find("Content-Length: 500000\r\n"), std::string::npos);
+    if (has_body) EXPECT_EQ(client.ReadBytes(500'000), std::string(500'000, 'p'));
+  }
+  EXPECT_EQ(streaming.asked, 10);
+}
+
+TEST(HttpSessionTest, ABodyThatBreaksOffEndsTheConnection) {
+  StreamingServer streaming(-2, 1000);
+  RawClient client;
+  ASSERT_TRUE(client.Connect(streaming.server.port()));
+  ASSERT_TRUE(client.Write(Request("GET /a")));
+  EXPECT_NE(client.ReadHead().find("Content-Length: 3000\r\n"), std::string::npos);
+  EXPECT_EQ(client.ReadToEnd(), std::string(2000, 'p'));
+}
+
+TEST(HttpSessionTest, ASlowReaderIsNotReadAheadForAndIsCutOffWhenItStops) {
+  TransportOptions options = TestServer::Options();
+  options.http_keep_alive_timeout_ms = 300;
+  options.sweep_period_ms = 20;
+  StreamingServer streaming(100'000, 64 << 10, options);
+  RawClient client;
+  ASSERT_TRUE(client.Connect(streaming.server.port(), 16 << 10));
+  ASSERT_TRUE(client.Write(Request("GET /a")));
+  EXPECT_EQ(StatusOf(client.ReadHead()), 200);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (streaming.cancelled == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(streaming.cancelled, 1);
+  // What the sockets took, and one piece more: far from all of it.
+  EXPECT_LT(streaming.asked, 1000);
 }
 
 TEST(UpgradeTest, FollowsTheRfcsExample) {

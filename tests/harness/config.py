@@ -12,6 +12,7 @@ BASE = {
         "failed_attempts": "1000000/min",
         "address_attempts": "1000000/min",
         "messages": "1000000/min",
+        "uploads": "1000000/h",
     },
     "auth": {
         "jwt": {

@@ -67,6 +67,10 @@ class Api:
         pb = module("streams.v1.streams_pb2")
         return self._call("streams.v1.streams", "StreamService", method, getattr(pb, method + "Request")(**fields), stream)
 
+    def files(self, method, request, stream=False):
+        """Calls covet.files.v1.FileService; `request` is an iterator for Upload."""
+        return self._call("files.v1.files", "FileService", method, request, stream)
+
     def notify(self, **fields):
         pb = module("rooms.v1.notifications_pb2")
         return self._call("rooms.v1.notifications", "NotificationService", "SendNotification", pb.SendNotificationRequest(**fields))

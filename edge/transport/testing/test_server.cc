@@ -136,6 +136,7 @@ UpgradeDecision TestServer::OnUpgrade(const HttpRequest& request) {
 }
 
 HttpResponse TestServer::OnRequest(const HttpRequest& request) {
+  if (on_request) return on_request(request);
   if (request.target == "/hello")
     return {.status = 200, .headers = {{"X-Test", "yes"}}, .body = "hello"};
   return {.status = 404, .headers = {}, .body = "no such page"};

@@ -34,6 +34,8 @@ class TestServer final : public UpgradeHandler, public HttpHandler {
   std::function<void(Connection&)> on_drained;
   // Decides instead of accepting all.
   std::function<UpgradeDecision(const HttpRequest&)> on_upgrade;
+  // Answers requests instead of `/hello`.
+  std::function<HttpResponse(const HttpRequest&)> on_request;
 
   // Waits until an event `what` has been seen, and removes it. Fails the test after 10 s. Events:
   // `open ADDRESS`, `text …`, `pong …`, `drained`, `closed CODE`.

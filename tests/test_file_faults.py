@@ -1,0 +1,149 @@
+"""Uploads over killed processes: nothing that was acknowledged is lost, and every upload ends."""
+
+import asyncio
+import contextlib
+import pathlib
+import random
+
+import pytest
+import websockets
+
+from harness.process import TIMEOUT
+from harness.uploads import Upload, fetch, random_bytes, sha256
+
+
+class Sender:
+    """A client that gets its file across whatever happens, and holds the server to its word."""
+
+    def __init__(self, covet, user, data, chunk_size):
+        self.covet, self.user = covet, user
+        self.upload = Upload(data, chunk_size=chunk_size, sha256=sha256(data), binary=True)
+        self.acknowledged = set()
+        self.complete = None
+        self.connections = 0
+
+    async def run(self):
+        async with asyncio.timeout(6 * TIMEOUT):
+            while self.complete is None:
+                with contextlib.suppress(OSError, websockets.WebSocketException, AssertionError):
+                    async with self.covet.connect(self.user) as c:
+                        self.connections += 1
+                        await self.once(c)
+                await asyncio.sleep(0.02)
+
+    async def once(self, c):
+        message = await self.upload.start(c)
+        if message["type"] == "file_upload_complete":
+            self.complete = message["data"]
+            return
+        if message["type"] == "error":
+            check(message["data"]["error_code"] == "UNAVAILABLE", message)
+            return
+        kept = {index for first, last in message["data"]["received"] for index in range(first, last + 1)}
+        check(self.acknowledged <= kept, f"lost {self.acknowledged - kept}")
+        missing = [index for index in range(self.upload.total) if index not in kept]
+        random.shuffle(missing)
+        for index in missing:
+            answer = await self.upload.put(c, index)
+            if answer["type"] == "file_chunk_ack":
+                self.acknowledged.add(index)
+            else:
+                check(answer["data"]["error_code"] in ("UNAVAILABLE", "CONFLICT"), answer)
+                return
+        self.complete = await self.upload.complete(c, timeout=5)
+
+
+class Broken(BaseException):
+    """Not an AssertionError: those of a broken connection are suppressed."""
+
+
+def check(condition, what):
+    if not condition:
+        raise Broken(what)
+
+
+async def killed_under_traffic(covet, role, kills):
+    senders = [Sender(covet, f"u{number}", random_bytes(3_000_000 + number), 20_000) for number in range(4)]
+    tasks = [asyncio.create_task(sender.run()) for sender in senders]
+    for round in range(kills):
+        # Each kill finds uploads that have got further than at the one before.
+        goal = sum(len(sender.acknowledged) for sender in senders) + 20
+        async with asyncio.timeout(3 * TIMEOUT):
+            while sum(len(sender.acknowledged) for sender in senders) < goal and not all(task.done() for task in tasks):
+                await asyncio.sleep(0.005)
+        process = covet.process(role)
+        await asyncio.to_thread(process.kill)
+        await asyncio.to_thread(process.start)
+    await asyncio.gather(*tasks)
+    for sender in senders:
+        response = await asyncio.to_thread(fetch, covet, sender.complete["url"])
+        assert response.status == 200 and response.body == sender.upload.data
+    return senders
+
+
+@pytest.mark.parametrize("mode,role", [("all", "all"), ("split", "files"), ("split", "edge")])
+async def test_kill_9_under_uploads(make_covet, mode, role):
+    covet = make_covet(mode)
+    await killed_under_traffic(covet, role, kills=5)
+
+
+async def test_a_session_outlives_the_files_service(make_covet):
+    """The connection stays; what waited fails as UNAVAILABLE, and completion still arrives."""
+    covet = make_covet("split")
+    files = covet.process("files")
+    upload = Upload(random_bytes(1_000_000), chunk_size=100_000)
+    async with covet.connect("u") as c:
+        await upload.ready(c)
+        await upload.send_all(c, 2, range(4))
+        await asyncio.to_thread(files.kill)
+        while (answer := await upload.put(c, 4))["type"] == "file_chunk_ack":
+            pytest.fail("nobody can have written this")
+        assert answer["data"]["error_code"] == "UNAVAILABLE" and answer["data"]["recoverable"]
+        await asyncio.to_thread(files.start)
+        async with asyncio.timeout(2 * TIMEOUT):
+            while (await upload.put(c, 4))["type"] != "file_chunk_ack":
+                await asyncio.sleep(0.05)
+        await upload.send_all(c, 2, range(5, 10))
+        complete = await upload.complete(c)
+        await upload.processed(c)
+        assert fetch(covet, complete["url"]).body == upload.data
+
+
+async def test_a_session_that_waits_hears_of_the_end_after_a_restart(make_covet):
+    covet = make_covet("split")
+    upload = Upload(random_bytes(300), chunk_size=100)
+    async with covet.connect("u") as idle, covet.connect("u") as sender:
+        await upload.ready(sender)
+        assert (await upload.resume(idle))["type"] == "file_upload_ready"
+        files = covet.process("files")
+        await asyncio.to_thread(files.kill)
+        await asyncio.to_thread(files.start)
+        async with asyncio.timeout(2 * TIMEOUT):
+            for index in range(3):
+                while (await upload.put(sender, index))["type"] != "file_chunk_ack":
+                    await asyncio.sleep(0.05)
+        await upload.complete(sender)
+        await upload.complete(idle)
+        assert (await upload.processed(idle))["processing_status"] == "completed"
+
+
+async def test_leftovers_are_removed_at_the_start(make_covet):
+    covet = make_covet("split")
+    files = covet.process("files")
+    upload = Upload(random_bytes(300), chunk_size=100)
+    async with covet.connect("u") as c:
+        complete = await Upload(b"abc").run(c)
+        await upload.ready(c)
+        await upload.send_all(c, 2, [0])
+    await asyncio.to_thread(files.stop)
+    folder = pathlib.Path(files.config["storage"]["data_dir"]) / "files"
+    (folder / "incoming" / "file_leftover").write_bytes(b"x")
+    (folder / "kept" / "file_leftover").write_bytes(b"x")
+    await asyncio.to_thread(files.start)
+    assert files.wait_log("files_opened", leftovers_removed=2)
+    assert len(list((folder / "incoming").iterdir())) == 1
+    assert [path.name for path in (folder / "kept").iterdir()] == [complete["file_id"]]
+    async with covet.connect("u") as c:
+        assert (await upload.ready(c))["received"] == [[0, 0]]
+        await upload.send_all(c, 2, [1, 2])
+        await upload.complete(c)
