@@ -1,10 +1,10 @@
-#include "services/rooms/domain/dedup_index.h"
+#include "common/eventlog/dedup_index.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
-namespace covet::rooms {
+namespace covet::eventlog {
 namespace {
 
 constexpr int64_t kWindow = 600'000;
@@ -54,4 +54,4 @@ TEST(DedupIndexTest, ForgetsWithoutBeingAsked) {
 }
 
 }  // namespace
-}  // namespace covet::rooms
+}  // namespace covet::eventlog
