@@ -47,6 +47,14 @@ TEST(DedupIndexTest, AKeyThatCameAgainLivesAnew) {
   EXPECT_EQ(index.Find(7, kWindow + 100), std::nullopt);
 }
 
+TEST(DedupIndexTest, TheOldestKeysGoBeyondTheBound) {
+  DedupIndex index(kWindow, /*max_keys=*/3);
+  for (int i = 1; i <= 5; ++i) index.Add(i, i, /*edge_key=*/false, i);
+  index.Add(6, 6, /*edge_key=*/true, 5);  // A bound of each kind.
+  EXPECT_EQ(index.Find(2, 6), std::nullopt);
+  for (const int kept : {3, 4, 5, 6}) EXPECT_EQ(index.Find(kept, 6), kept);
+}
+
 TEST(DedupIndexTest, ForgetsWithoutBeingAsked) {
   DedupIndex index(1'000);
   for (int i = 1; i <= 100; ++i) index.Add(i, i, false, i * 100);
