@@ -10,6 +10,7 @@ import pytest
 from harness.backend import ExampleBackend
 from harness.deployment import Deployment
 from harness.postgres import Postgres
+from harness.process import Process
 
 
 def pytest_addoption(parser):
@@ -20,8 +21,32 @@ def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names if name in pyfuncitem.funcargs}))
+    # Before pytest-timeout's: so the failure shows the line that waited.
+    limit = float(pyfuncitem.config.getini("timeout")) - 20
+
+    async def bounded():
+        async with asyncio.timeout(limit):
+            await pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names if name in pyfuncitem.funcargs})
+
+    asyncio.run(bounded())
     return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    for process in list(Process.every):
+        process.shown = len(process.lines)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows the end of what each process has logged during the test."""
+    report = yield
+    if report.failed:
+        for process in list(Process.every):
+            if len(process.lines) > process.shown:
+                report.sections.append((f"log of {process.name}", process.tail(process.shown)))
+    return report
 
 
 def pytest_collection_modifyitems(items):

@@ -190,7 +190,7 @@ async def test_requests_while_rooms_is_away(make_covet):
 
 
 async def test_a_dead_edges_members_leave_within_the_lease_once(make_covet):
-    covet = make_covet("split")
+    covet = make_covet("split", rooms={"lease": "5s"})
     with Api(covet.grpc_address()) as api:
         watcher = api.rooms("Join", room_id="lobby_lease", stream=True)
         assert next(watcher).joined.room.room_id == "lobby_lease"

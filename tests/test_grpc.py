@@ -278,20 +278,27 @@ async def test_publishing_by_grpc_reaches_websockets(covet, room):
 
 def test_calls_after_a_quiet_second_are_not_slow(covet):
     """gRPC 1.51's callback API stalls idle processes for up to 100 ms unless something keeps them awake."""
+    import statistics
     import time
 
     with Api(covet.grpc_address()) as api:
         api.rooms("GetRoom", room_id="project_123")
-        times = []
-        for _ in range(8):
-            # The stall needs a quiet second; there is no event to wait for.
-            time.sleep(1.05)
-            start = time.perf_counter()
-            api.rooms("GetRoom", room_id="project_123")
-            times.append(time.perf_counter() - start)
-        # With the stall the median was 45 ms.
-        # The stall costs 45 to 100 ms where it strikes, nearly every time.
-        assert sorted(times)[len(times) // 2] < 0.04, times
+        # The stall costs 45 ms in the median where it strikes, which is nearly always. A busy machine is slow too, but not
+        # four times over, and then a call that follows another at once is as slow.
+        rounds = []
+        for _ in range(4):
+            quiet, busy = [], []
+            for _ in range(6):
+                # The stall needs a quiet second; there is no event to wait for.
+                time.sleep(1.05)
+                for times in (quiet, busy):
+                    start = time.perf_counter()
+                    api.rooms("GetRoom", room_id="project_123")
+                    times.append(time.perf_counter() - start)
+            rounds.append(statistics.median(quiet) - statistics.median(busy))
+            if rounds[-1] < 0.03:
+                return
+        raise AssertionError(f"calls after a quiet second take longer by {rounds} s")
 
 
 def test_many_calls_at_once(covet):

@@ -55,7 +55,7 @@ async def test_a_pending_one_waits_for_the_user(covet, user):
 
 
 async def test_a_pong_acknowledges_for_a_plain_client(make_covet, user):
-    covet = make_covet(edge={"heartbeat_interval": "100ms"})
+    covet = make_covet(edge={"heartbeat_interval": "1s"})
     with Api(covet.grpc_address()) as api:
         async with covet.connect(user) as c:
             api.notify(user_id=user, notification=notification("first"))

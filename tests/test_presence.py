@@ -32,7 +32,9 @@ async def test_one_user_on_several_sessions_counts_once(covet, room):
         assert not [m for m in watcher.inbox if m["type"] == "room_event"]
 
 
-async def test_a_reconnect_shows_nothing(covet, room):
+@pytest.mark.parametrize("mode", ["all", "split"])
+async def test_a_reconnect_shows_nothing(make_covet, room, mode):
+    covet = make_covet(mode, rooms={"presence_grace": "60s"})
     async with covet.connect("watcher") as watcher:
         await watcher.join(room)
         await watcher.presence(room)

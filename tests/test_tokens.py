@@ -8,7 +8,7 @@ pytestmark = pytest.mark.protocol
 
 
 async def test_a_token_that_ends_soon_is_announced_and_ends(covet):
-    async with covet.connect(token=credentials.token(ttl=2)) as c:
+    async with covet.connect(token=credentials.token(ttl=5)) as c:
         # The default warning time is 60 s, so it comes at once.
         expiring = await c.expect("auth_expiring")
         assert expiring["data"]["expires_at"].endswith("Z")
@@ -18,13 +18,13 @@ async def test_a_token_that_ends_soon_is_announced_and_ends(covet):
 
 
 async def test_renewal_keeps_the_connection_beyond_the_first_token(covet, room):
-    async with covet.connect(token=credentials.token(ttl=2)) as c:
+    async with covet.connect(token=credentials.token(ttl=5)) as c:
         await c.join(room)
         await c.expect("auth_expiring")
         refreshed = await c.request("auth_refresh", {"token": credentials.token(ttl=3600)})
         assert refreshed["type"] == "auth_refreshed"
         # Another connection's token of the same life ends later than this one's first.
-        async with covet.connect(token=credentials.token(ttl=3)) as clock:
+        async with covet.connect(token=credentials.token(ttl=6)) as clock:
             assert (await clock.closed())[0] == 4401
         assert (await c.publish(room, 1))["offset"] == 1
 

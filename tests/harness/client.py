@@ -203,7 +203,7 @@ class Client:
 
     async def close(self):
         await self.ws.close()
-        await self._reader
+        await asyncio.wait_for(self._reader, 2 * TIMEOUT)
         if self._broken:
             raise self._broken
 

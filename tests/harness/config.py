@@ -6,7 +6,7 @@ from harness import credentials
 
 # Rates are out of the way unless a test is about them; times are short where tests wait for them.
 BASE = {
-    "edge": {"threads": 2, "drain_window": "500ms", "handshake_timeout": "5s"},
+    "edge": {"threads": 2, "drain_window": "500ms", "handshake_timeout": "30s"},
     "limits": {
         "connection_attempts": "1000000/min",
         "failed_attempts": "1000000/min",
@@ -49,7 +49,6 @@ BASE = {
         ],
         "presence_grace": "500ms",
         "metrics_interval": "200ms",
-        "lease": "2s",
     },
     "streams": {
         "resources": [

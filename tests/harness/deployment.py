@@ -46,10 +46,13 @@ class Deployment:
         # The edge first, as an operator would.
         for process in reversed(self.processes.values()):
             if process.running:
-                process.terminate()
-                status = process.wait()
+                try:
+                    status = process.stop()
+                except AssertionError as error:
+                    problems.append(str(error))
+                    continue
                 if status not in (0, -signal.SIGKILL):
-                    problems.append(f"{process.name} ended with {status}")
+                    problems.append(f"{process.name} ended with {status}:\n{process.tail()}")
             problems += process.sanitizer_reports()
         if kind is None:
             assert not problems, "\n".join(problems)

@@ -55,7 +55,8 @@ class Api:
     def _call(self, package, service, method, request, stream=False, timeout=TIMEOUT):
         stub = getattr(module(f"{package}_pb2_grpc"), service + "Stub")(self.channel)
         call = getattr(stub, method)
-        return call(request, timeout=None if stream else timeout, metadata=self.metadata)
+        # A stream lives as long as a test, no longer.
+        return call(request, timeout=5 * TIMEOUT if stream else timeout, metadata=self.metadata)
 
     def rooms(self, method, stream=False, **fields):
         """Calls covet.rooms.v1.RoomService; the request type is `<method>Request`."""

@@ -3,22 +3,27 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
+import weakref
 
 import yaml
 
 # Generous: only a failing test waits this long. Sanitizers slow everything down.
-TIMEOUT = float(os.environ.get("COVET_TEST_TIMEOUT", "20"))
+TIMEOUT = float(os.environ.get("COVET_TEST_TIMEOUT", "60"))
+TAIL = 40  # Lines of a log that a failure shows.
 SANITIZER_MARKS = ("AddressSanitizer", "ThreadSanitizer", "UndefinedBehavior", "runtime error:", "LeakSanitizer")
 
 
 class Process:
     """Starts covetd, follows its log, ends it. Thread-safe but for start and the ways to end."""
+
+    every = weakref.WeakSet()
 
     def __init__(self, name, config, folder, arguments=()):
         self.name = name
@@ -28,9 +33,11 @@ class Process:
         self.config_file = self.folder / f"{name}.yaml"
         self.arguments = list(arguments)
         self.lines = []  # Every line of standard error, over all starts.
+        self.shown = 0  # Lines that belong to earlier tests.
         self._changed = threading.Condition()
         self._process = None
         self._reader = None
+        Process.every.add(self)
 
     @property
     def pid(self):
@@ -78,14 +85,14 @@ class Process:
         deadline = time.monotonic() + TIMEOUT
         while True:
             if self._process.poll() is not None:
-                self._reader.join()
-                raise AssertionError(f"{self.name} ended with {self._process.returncode}:\n" + "\n".join(self.lines[-30:]))
+                self._reader.join(TIMEOUT)
+                raise AssertionError(f"{self.name} ended with {self._process.returncode}:\n" + self.tail())
             try:
                 if self.admin("/readyz")[0] == 200:
                     return
             except OSError:
                 pass
-            assert time.monotonic() < deadline, f"{self.name} is not ready:\n" + "\n".join(self.lines[-30:])
+            assert time.monotonic() < deadline, f"{self.name} is not ready after {TIMEOUT} s:\n" + self.stacks() + self.tail()
             time.sleep(0.02)
 
     def wait_log(self, event, timeout=TIMEOUT, since=0, **fields):
@@ -100,7 +107,7 @@ class Process:
                     if record.get("event") == event and fields.items() <= record.items():
                         return record
                 remaining = deadline - time.monotonic()
-                assert remaining > 0, f"{self.name} has not logged {event} {fields}:\n" + "\n".join(self.lines[-30:])
+                assert remaining > 0, f"{self.name} has not logged {event} {fields} within {timeout} s:\n" + self.tail()
                 self._changed.wait(remaining)
 
     def reload(self):
@@ -118,27 +125,47 @@ class Process:
         """Sends SIGTERM and returns at once."""
         self._process.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout=60):
-        """The exit status."""
-        status = self._process.wait(timeout)
+    def wait(self, timeout=2 * TIMEOUT):
+        """The exit status. A process that does not end is killed, and the failure shows where it hung."""
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            stacks = self.stacks()
+            self.kill()
+            raise AssertionError(f"{self.name} has not ended within {timeout} s:\n{stacks}{self.tail()}") from None
         self._end()
         return status
 
     def stop(self):
         self.terminate()
-        try:
-            return self.wait()
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.name} has not ended:\n" + "\n".join(self.lines[-30:])) from None
+        return self.wait()
 
     def _end(self):
-        self._process.wait()
-        self._reader.join()
+        self._process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         self._process.stderr.close()
 
+    def tail(self, since=0):
+        """The end of the log, for failures."""
+        return "\n".join(self.lines[since:][-TAIL:])
+
+    def stacks(self):
+        """What each thread of the running process does; '' without gdb."""
+        if not self.running or not shutil.which("gdb"):
+            return ""
+        command = ["gdb", "-p", str(self.pid), "-batch", "-nx", "-ex", "set print frame-arguments none", "-ex", "thread apply all backtrace 25"]
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return "gdb did not end\n"
+        return result.stdout[-20_000:] + "\n"
+
     def sanitizer_reports(self):
-        return [line for line in self.lines if any(mark in line for mark in SANITIZER_MARKS)]
+        """The log from the first report on; [] if there is none."""
+        for number, line in enumerate(self.lines):
+            if any(mark in line for mark in SANITIZER_MARKS):
+                return self.lines[number : number + 120]
+        return []
 
     def rss_bytes(self):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():

@@ -1,9 +1,11 @@
 """A socket below the WebSocket library, for what no well-behaved client sends."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
+import time
 
 from websockets.frames import Frame, Opcode
 
@@ -12,13 +14,17 @@ from harness.process import TIMEOUT
 
 
 class RawConnection:
-    """Blocking. Frames are built by the websockets library's own serialiser unless a test writes bytes."""
+    """Blocking; each thing that is read must be there within TIMEOUT, whatever else keeps coming meanwhile.
+
+    Frames are built by the websockets library's own serialiser unless a test writes bytes.
+    """
 
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
+        self._deadline = None
 
     def __enter__(self):
         return self
@@ -45,15 +51,36 @@ class RawConnection:
         return int(text.split(" ", 2)[1]), text
 
     def read_until(self, mark):
-        while mark not in self._buffer:
-            data = self._receive()
-            if not data:
-                return None
-            self._buffer += data
+        """What comes before `mark`; None if the server closes first."""
+        with self._limit(repr(mark)):
+            while mark not in self._buffer:
+                data = self._receive()
+                if not data:
+                    return None
+                self._buffer += data
         head, self._buffer = self._buffer.split(mark, 1)
         return head
 
+    @contextlib.contextmanager
+    def _limit(self, what):
+        """All of the block must be done within TIMEOUT; the outermost block counts."""
+        if self._deadline is not None:
+            yield
+            return
+        self._deadline = time.monotonic() + TIMEOUT
+        try:
+            yield
+        except TimeoutError:
+            raise AssertionError(f"no {what} within {TIMEOUT} s; have {self._buffer[:200]!r}") from None
+        finally:
+            self._deadline = None
+            self.socket.settimeout(TIMEOUT)
+
     def _receive(self):
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self.socket.settimeout(remaining)
         try:
             return self.socket.recv(65536)
         except ConnectionResetError:
@@ -76,31 +103,34 @@ class RawConnection:
 
     def read_frame(self):
         """(opcode, payload) of the next frame; EOFError when the server has closed the socket."""
-        first, second = self._take(2)
-        assert second < 128, "the server masked a frame"
-        length = second
-        if length == 126:
-            length = int.from_bytes(self._take(2), "big")
-        elif length == 127:
-            length = int.from_bytes(self._take(8), "big")
-        return first & 15, self._take(length)
+        with self._limit("frame"):
+            first, second = self._take(2)
+            assert second < 128, "the server masked a frame"
+            length = second
+            if length == 126:
+                length = int.from_bytes(self._take(2), "big")
+            elif length == 127:
+                length = int.from_bytes(self._take(8), "big")
+            return first & 15, self._take(length)
 
     def read_message(self):
         """The next JSON message, checked; pings are left unanswered."""
-        while True:
-            opcode, payload = self.read_frame()
-            if opcode == Opcode.TEXT:
-                message = json.loads(payload)
-                schemas.check(message)
-                return message
-            assert opcode == Opcode.PING, f"frame {opcode} {payload!r} while waiting for a message"
+        with self._limit("message"):
+            while True:
+                opcode, payload = self.read_frame()
+                if opcode == Opcode.TEXT:
+                    message = json.loads(payload)
+                    schemas.check(message)
+                    return message
+                assert opcode == Opcode.PING, f"frame {opcode} {payload!r} while waiting for a message"
 
     def read_close(self):
         """Reads on to the close frame and returns its code; 1006 if the socket ends without one."""
-        while True:
-            try:
-                opcode, payload = self.read_frame()
-            except EOFError:
-                return 1006
-            if opcode == Opcode.CLOSE:
-                return int.from_bytes(payload[:2], "big")
+        with self._limit("close frame"):
+            while True:
+                try:
+                    opcode, payload = self.read_frame()
+                except EOFError:
+                    return 1006
+                if opcode == Opcode.CLOSE:
+                    return int.from_bytes(payload[:2], "big")

@@ -42,12 +42,15 @@ unit_tests() {
     --output-on-failure --no-tests=ignore --output-junit "$out/ctest.xml" "$@" >&2
 }
 
+# Tests spend most of their time waiting: more of them at once than there are cores.
+E2E_WORKERS="${E2E_WORKERS:-$((2 * JOBS))}"
+
 # e2e_tests PRESET [PYTEST OPTION…]: over the real processes.
 e2e_tests() {
-  local preset=$1 patience=20
+  local preset=$1 patience=60 limit=300
   shift
   # Sanitizers slow everything down.
-  [ "$preset" = dev ] || patience=60
+  [ "$preset" = dev ] || patience=120 limit=600
   if ! has_target "$preset" covetd; then
     say "end to end: no covetd in this tree yet"
     return
@@ -57,7 +60,8 @@ e2e_tests() {
   ensure_js_client
   say "end to end ($preset)"
   COVETD="$ROOT/$(program "$preset" covetd)" COVET_TEST_TIMEOUT="$patience" \
-    "$PYTHON" -m pytest tests -q -rs --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null
+    "$PYTHON" -m pytest tests -q -rs -n "$E2E_WORKERS" --dist worksteal -o timeout="$limit" \
+    -o faulthandler_timeout="$((limit + 100))" --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null
 }
 
 # Prints name, source folder of every fuzzer.
