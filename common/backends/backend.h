@@ -87,8 +87,8 @@ class Backend {
   virtual void Refresh() = 0;
 };
 
-// A backend's methods changed: `backend.methods()` is the new table. Called on the backends'
-// thread, one at a time; may not destroy the Backends.
+// A backend's methods were found or changed: `backend.methods()` is the new table. Called on the
+// backends' thread, one at a time; may not destroy the Backends.
 using MethodsChanged = std::function<void(Backend& backend)>;
 
 // The backends of a role. Owns their channels and one thread, which watches connections, loads

@@ -303,6 +303,8 @@ void BackendImpl::AwaitIdle() {
 // What follows runs on the backends' thread.
 
 void BackendImpl::Watch() {
+  // A descriptor set was read when the backend was opened.
+  if (methods_changed_ && methods()) methods_changed_(*this);
   for (const auto& channel : channels_) {
     watched_.push_back(std::make_unique<Watched>(Watched{this, channel.get(), GRPC_CHANNEL_IDLE}));
     Watched* const watched = watched_.back().get();

@@ -224,6 +224,12 @@ TEST_F(BackendsTest, CancelsAndTimesOut) {
           .code,
       "RPC_TIMEOUT");
   server_.AwaitCancelled(2);
+  const int before = server_.calls();
+  EXPECT_EQ(
+      ErrorOf(Call(backend, "rpc.call", R"({"method":"echo"})", {.timeout_ms = -1, .metadata = {}}))
+          .code,
+      "RPC_TIMEOUT");
+  EXPECT_EQ(server_.calls(), before);
 }
 
 TEST_F(BackendsTest, StartsWithoutItsBackendAndFindsItLater) {
@@ -407,6 +413,7 @@ TEST_F(BackendsTest, ReadsADescriptorSetAndReadsItAgain) {
   Create({{"one", config}});
   Backend& backend = *backends_->Find("one");
   ASSERT_NE(backend.methods(), nullptr);
+  changes_.Await("one", 1);
   EXPECT_THAT(backend.methods()->missing(),
               ::testing::ElementsAre("covet.streams.v1.StreamService"));
   EXPECT_EQ(Text(Call(backend, "rpc.call", R"({"method":"echo"})")), R"({"result":{}})");

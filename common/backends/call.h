@@ -11,7 +11,7 @@
 namespace covet::backends {
 
 struct CallOptions {
-  // The gRPC deadline, from now; 0 for none (streams).
+  // The gRPC deadline, from now; 0 for none (streams). Below 0 it has passed.
   int64_t timeout_ms = 10'000;
   // Beside the backend's configured ones. Keys are lower case; those that end in `-bin` carry any
   // bytes. Reserved and malformed keys and values are refused with INVALID_ARGUMENT.

@@ -16,7 +16,7 @@ RecordStream::RecordStream(CallHost* host, MethodRef method, std::string_view re
       reader_(reader),
       ended_(std::move(ended)),
       context_(std::make_unique<grpc::ClientContext>()) {
-  if (options.timeout_ms > 0) {
+  if (options.timeout_ms != 0) {
     context_->set_deadline(std::chrono::system_clock::now() +
                            std::chrono::milliseconds(options.timeout_ms));
   }

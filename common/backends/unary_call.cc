@@ -37,7 +37,7 @@ UnaryCall::UnaryCall(CallHost* host, MethodRef method, std::string_view request,
     : host_(host),
       method_(std::move(method)),
       headers_(options.metadata),
-      has_deadline_(options.timeout_ms > 0),
+      has_deadline_(options.timeout_ms != 0),
       deadline_(std::chrono::system_clock::now() + std::chrono::milliseconds(options.timeout_ms)),
       request_(ToBuffer(request)),
       ended_(std::move(ended)) {}
