@@ -37,7 +37,8 @@ class AnswerReactor final : public grpc::ServerGenericBidiReactor {
     StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
-    if (ok) StartRead(&request_);
+    if (!ok) return Finish(grpc::Status::CANCELLED);
+    StartRead(&request_);
   }
   void OnDone() override { delete this; }
 
