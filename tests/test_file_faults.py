@@ -4,10 +4,16 @@ import asyncio
 import contextlib
 import pathlib
 import random
+import sys
 
 import pytest
 import websockets
 
+CLIENT = pathlib.Path(__file__).resolve().parents[1] / "clients/python/src"
+sys.path.insert(0, str(CLIENT))
+from covetpy.client import WebSocketClient  # noqa: E402
+
+from harness import credentials
 from harness.process import TIMEOUT
 from harness.uploads import Upload, fetch, random_bytes, sha256
 
@@ -147,3 +153,21 @@ async def test_leftovers_are_removed_at_the_start(make_covet):
         assert (await upload.ready(c))["received"] == [[0, 0]]
         await upload.send_all(c, 2, [1, 2])
         await upload.complete(c)
+
+
+async def test_the_python_client_goes_on_over_restarts(make_covet):
+    covet = make_covet("split")
+    files = covet.process("files")
+    data = random_bytes(8_000_000)
+    started = asyncio.Event()
+    client = WebSocketClient(url=covet.ws_url, token=credentials.token("u"))
+    await client.connect()
+    try:
+        upload = client.upload(data, filename="data.bin", chunk_size=50_000, on_progress=lambda received, _: received and started.set())
+        await asyncio.wait_for(started.wait(), TIMEOUT)
+        await asyncio.to_thread(files.kill)
+        await asyncio.to_thread(files.start)
+        complete = await asyncio.wait_for(upload, 3 * TIMEOUT)
+        assert fetch(covet, complete["url"]).body == data
+    finally:
+        await client.close()

@@ -32,6 +32,9 @@ export interface FileStatus {
 }
 
 const DEFAULT_CHUNK_BYTES = 256 << 10;
+// What an upload waits after UNAVAILABLE, and how often in a row it does before it gives up.
+const RETRY_MS = 500;
+const MAX_RETRIES = 60;
 const CHECKSUM_TRIES = 3;
 
 /** Made by `upload`. `await upload.done`; goes on over reconnects with the chunks that the server lacks. */
@@ -45,6 +48,7 @@ export class Upload {
   private readonly blob: Blob;
   private readonly chunkSize: number;
   private readonly received = new Set<number>();
+  private known = false; // The server has answered the start.
   private statusListeners: ((status: FileStatus) => void)[] = [];
   private resolve!: (result: UploadResult) => void;
   private reject!: (error: Error) => void;
@@ -91,21 +95,29 @@ export class Upload {
   }
 
   private async run(): Promise<void> {
-    let resuming = false;
+    let retries = 0;
     while (!this.over) {
+      const before = this.received.size;
       try {
         await this.link.whenConnected();
-        await this.sendMissing(resuming);
+        await this.sendMissing();
         await Promise.race([this.done, this.link.whenLost()]);
       } catch (error) {
-        if (!(error instanceof ConnectionLostError || error instanceof NotConnectedError)) return this.reject(error as Error);
+        if (error instanceof ServerError && error.code === 'UNAVAILABLE') {
+          // What is behind the server restarts, or is short of something.
+          retries = this.received.size > before ? 1 : retries + 1;
+          if (retries > MAX_RETRIES) return this.reject(error);
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        } else if (!(error instanceof ConnectionLostError || error instanceof NotConnectedError)) {
+          return this.reject(error as Error);
+        }
       }
-      resuming = true;
     }
   }
 
-  private async sendMissing(resuming: boolean): Promise<void> {
-    const ready = await this.link.ask(resuming ? this.resumeMessage() : this.startMessage());
+  private async sendMissing(): Promise<void> {
+    const ready = await this.link.ask(this.known ? this.resumeMessage() : this.startMessage());
+    this.known = true;
     if (ready.type === 'file_upload_complete') return;
     this.received.clear();
     for (const [first, last] of ready.data.received as [number, number][]) {

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Source = Union[bytes, str, "os.PathLike[str]", BinaryIO]
 DEFAULT_CHUNK_BYTES = 256 << 10
 MAX_STATUSES = 100
+# What an upload waits after UNAVAILABLE, and how often in a row it does before it gives up.
+RETRY_SECONDS = 0.5
+MAX_RETRIES = 60
 
 
 def _open(source: Source) -> BinaryIO:
@@ -58,6 +61,7 @@ class Upload:
         if metadata is not None:
             self._start["metadata"] = metadata
         self._received: Set[int] = set()
+        self._known = False  # The server has answered the start.
         self._running = asyncio.Event()
         self._running.set()
         self._done: asyncio.Future[Dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -86,27 +90,34 @@ class Upload:
         await self._client._request("file_upload_cancel", {"upload_id": self.upload_id})
 
     async def _run(self) -> None:
-        resuming = False
+        retries = 0
         try:
             while not self._done.done():
+                before = len(self._received)
                 try:
                     await self._client._connected()
-                    await self._send_missing(resuming)
+                    await self._send_missing()
                     await self._client._lost_or(self._done)
                 except (ConnectionLostError, NotConnectedError):
                     pass
-                resuming = True
+                except ServerError as error:
+                    # What is behind the server restarts, or is short of something.
+                    retries = retries + 1 if len(self._received) <= before else 1
+                    if error.code != "UNAVAILABLE" or retries > MAX_RETRIES:
+                        raise
+                    await asyncio.sleep(RETRY_SECONDS)
         except Exception as error:
             self._fail(error)
         finally:
             if self._owns_file:
                 self._file.close()
 
-    async def _send_missing(self, resuming: bool) -> None:
-        if resuming:
+    async def _send_missing(self) -> None:
+        if self._known:
             ready = await self._client._request("file_upload_resume", {"upload_id": self.upload_id})
         else:
             ready = await self._client._request("file_upload_start", self._start, id=self.upload_id)
+        self._known = True
         if ready["type"] == "file_upload_complete":
             return
         data = ready["data"]
