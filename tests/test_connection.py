@@ -33,7 +33,7 @@ async def test_acknowledgement_comes_first_and_tells_what_is_offered(covet):
         assert ack["type"] == "connection_ack"
         data = ack["data"]
         assert data["user_id"] == "user_7"
-        assert {"rooms", "notifications", "resume", "rpc", "files", "binary_chunks"} <= set(data["capabilities"])
+        assert set(data["capabilities"]) == {"rooms", "streaming", "notifications", "resume", "rpc", "files", "binary_chunks"}
         assert data["heartbeat_interval"] == 30000
         assert data["resume_window"] == 24 * 3600 * 1000
         assert data["limits"]

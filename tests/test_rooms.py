@@ -200,7 +200,7 @@ async def test_messages_past_their_ttl_are_delivered_to_nobody(covet, room):
 
 async def test_services_of_later_versions_refuse_honestly(covet):
     async with covet.connect() as c:
-        error = await c.error("subscribe", {"stream_type": "metrics", "resource_id": "db_conn_123"})
+        error = await c.error("subscribe", {"stream_type": "metrics", "resource_id": "no_such_stream"})
         assert error["error_code"] == "SUBSCRIPTION_FAILED"
         assert (await c.error("unsubscribe", {"subscription_id": "unknown"}))["error_code"] == "NOT_FOUND"
         error = await c.error("file_upload_start", {"filename": "a", "size": 1, "chunk_size": 1})

@@ -317,6 +317,42 @@ EncodedMessage MessageEncoder::RoomMetrics(std::string_view room_id, std::string
   return message;
 }
 
+std::string MessageEncoder::Subscribed(const edge::Subscribed& subscribed, const ReplyTo& to) {
+  std::string out;
+  Begin("subscribed", &out);
+  AppendStringMember(&out, "subscription_id", subscribed.subscription_id);
+  AppendStringMember(&out, "stream_type", subscribed.stream_type);
+  AppendStringMember(&out, "resource_id", subscribed.resource_id);
+  AppendStringMember(&out, "epoch", subscribed.epoch);
+  AppendIntMember(&out, "offset", subscribed.offset);
+  AppendBoolMember(&out, "recovered", subscribed.recovered);
+  return EndReply(std::move(out), to);
+}
+
+EncodedMessage MessageEncoder::StreamData(const StreamDataMessage& data) {
+  EncodedMessage message;
+  std::string& out = message.text;
+  size_t bytes = kFrameOverhead + data.resource_id.size();
+  for (const std::string_view record : data.batch) bytes += record.size() + 1;
+  out.reserve(bytes);
+  Begin("stream_data", &out);
+  message.splice = out.size();
+  AppendStringMember(&out, "stream_type", data.stream_type);
+  AppendStringMember(&out, "resource_id", data.resource_id);
+  AppendStringMember(&out, "epoch", data.epoch);
+  AppendIntMember(&out, "first_offset", data.first_offset);
+  AppendIntMember(&out, "last_offset", data.last_offset);
+  if (data.gap) AppendBoolMember(&out, "gap", true);
+  AppendMemberName(&out, "batch");
+  out.push_back('[');
+  for (size_t i = 0; i < data.batch.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    out.append(data.batch[i]);
+  }
+  out += "]}}";
+  return message;
+}
+
 std::string MessageEncoder::Unsubscribed(std::string_view subscription_id, std::string_view reason,
                                          const ReplyTo* to) {
   std::string out;

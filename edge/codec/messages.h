@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/base/clock.h"
@@ -113,6 +114,25 @@ struct Presence {
   int64_t time_ms = 0;
 };
 
+struct Subscribed {
+  std::string_view subscription_id{};
+  std::string_view stream_type{};
+  std::string_view resource_id{};
+  std::string_view epoch{};
+  int64_t offset = 0;
+  bool recovered = false;
+};
+
+struct StreamDataMessage {
+  std::string_view stream_type{};
+  std::string_view resource_id{};
+  std::string_view epoch{};
+  int64_t first_offset = 0;
+  int64_t last_offset = 0;
+  bool gap = false;
+  std::vector<std::string_view> batch{};  // Each the JSON text of an object.
+};
+
 struct NotificationAction {
   std::string_view label{};
   std::string_view action{};
@@ -165,7 +185,7 @@ struct UploadStatus {
 
 // Heads for a reader of a RoomEvent, made for its splice position.
 inline constexpr std::string_view kReplayedHead = "\"replayed\":true,";
-// The head for a reader of RoomMetrics: `"subscription_id":"…",`.
+// The head for a reader of RoomMetrics and StreamData: `"subscription_id":"…",`.
 std::string SubscriptionHead(std::string_view subscription_id);
 
 // The same event for every member and in every replay: id `ev_<epoch>_<offset>`. Spliced at the
@@ -200,6 +220,9 @@ class MessageEncoder {
   // The stream_data of a room's own metrics; `record` is JSON text of an object. Spliced at the
   // start of `data`, where each reader's SubscriptionHead goes.
   EncodedMessage RoomMetrics(std::string_view room_id, std::string_view record);
+  std::string Subscribed(const edge::Subscribed& subscribed, const ReplyTo& to);
+  // Spliced as RoomMetrics.
+  EncodedMessage StreamData(const StreamDataMessage& data);
   // `to` is null where the server ended the subscription.
   std::string Unsubscribed(std::string_view subscription_id, std::string_view reason,
                            const ReplyTo* to);

@@ -68,6 +68,38 @@ TEST_F(MessagesTest, ConnectionAck) {
       std::string::npos);
 }
 
+TEST_F(MessagesTest, Subscribed) {
+  EXPECT_EQ(
+      Shape(encoder_.Subscribed({.subscription_id = "sub_\"1",
+                                 .stream_type = "metrics",
+                                 .resource_id = "db_conn_123",
+                                 .epoch = "e1",
+                                 .offset = 7,
+                                 .recovered = true},
+                                correlated_)),
+      R"({"type":"subscribed","id":ID,"timestamp":NOW,"data":{"subscription_id":"sub_\"1",)"
+      R"("stream_type":"metrics","resource_id":"db_conn_123","epoch":"e1","offset":7,"recovered":true},)"
+      R"("metadata":{"in_reply_to":"q1","correlation_id":"c1"}})");
+}
+
+TEST_F(MessagesTest, StreamDataHasItsSubscriptionFirst) {
+  StreamDataMessage data{.stream_type = "metrics",
+                         .resource_id = "db_conn_123",
+                         .epoch = "e1",
+                         .first_offset = 3,
+                         .last_offset = 9,
+                         .batch = {R"({"cpu_usage":45.2})", "{}"}};
+  EXPECT_EQ(
+      Shape(Spliced(encoder_.StreamData(data), SubscriptionHead("sub_12345"))),
+      R"({"type":"stream_data","id":ID,"timestamp":NOW,"data":{"subscription_id":"sub_12345",)"
+      R"("stream_type":"metrics","resource_id":"db_conn_123","epoch":"e1","first_offset":3,"last_offset":9,)"
+      R"("batch":[{"cpu_usage":45.2},{}]}})");
+  data.gap = true;
+  data.batch.clear();
+  EXPECT_NE(encoder_.StreamData(data).text.find(R"("last_offset":9,"gap":true,"batch":[]}})"),
+            std::string::npos);
+}
+
 TEST_F(MessagesTest, EveryMessageHasAnIdOfItsOwn) {
   EXPECT_NE(encoder_.Heartbeat(1), encoder_.Heartbeat(1));
 }

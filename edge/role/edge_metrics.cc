@@ -53,6 +53,16 @@ class Registrar {
     };
   }
 
+  std::function<double()> Streams(std::atomic<int64_t> StreamGauges::*member) const {
+    return [&workers = workers_, member] {
+      int64_t sum = 0;
+      for (const auto& worker : workers) {
+        sum += (worker->stream_counters.*member).load(std::memory_order_relaxed);
+      }
+      return static_cast<double>(sum);
+    };
+  }
+
   std::vector<metrics::CallbackRegistration> Take() { return std::move(registrations_); }
 
  private:
@@ -158,6 +168,59 @@ void AddRooms(Registrar& add) {
             add.Rooms(&EdgeWorker::resets));
 }
 
+void AddStreams(Registrar& add, const StreamClient* client) {
+  using Gauges = StreamGauges;
+  add.Gauge("covet_edge_subscriptions", "Stream subscriptions of clients.",
+            add.Streams(&Gauges::subscriptions));
+  add.Gauge("covet_edge_subscription_groups",
+            "Groups of subscriptions that share frames, summed over edge threads.",
+            add.Streams(&Gauges::groups));
+  add.Count("covet_edge_stream_frames_built_total", "Frames of streams encoded.",
+            add.Streams(&Gauges::frames_built));
+  add.Count("covet_edge_stream_frames_sent_total", "Frames of streams sent to clients.",
+            add.Streams(&Gauges::frames_sent));
+  add.Count("covet_edge_stream_records_sent_total", "Records in those frames.",
+            add.Streams(&Gauges::records_sent));
+  add.Count("covet_edge_stream_records_dropped_total",
+            "Records that slow readers lost, and were told of.",
+            add.Streams(&Gauges::records_dropped));
+  add.Count("covet_edge_stream_replays_total",
+            "Replays of a stream's history or of what a client missed.",
+            add.Streams(&Gauges::replays));
+  add.Count("covet_edge_stream_resumes_total",
+            "Subscriptions that resumed, by whether all was recovered.",
+            add.Streams(&Gauges::recovered), {{"outcome", "recovered"}});
+  add.Count("covet_edge_stream_resumes_total",
+            "Subscriptions that resumed, by whether all was recovered.",
+            add.Streams(&Gauges::not_recovered), {{"outcome", "not_recovered"}});
+  add.Count("covet_edge_subscription_resets_total", "Subscriptions that ended because of a gap.",
+            add.Streams(&Gauges::resets));
+
+  const auto read = [client](int64_t StreamClientCounters::*member) {
+    return [client, member] {
+      return client == nullptr ? 0.0 : static_cast<double>(client->counters().*member);
+    };
+  };
+  add.Gauge("covet_edge_upstreams", "Upstream subscriptions to streams, live or not.",
+            read(&StreamClientCounters::upstreams));
+  add.Gauge("covet_edge_upstreams_live", "Upstream subscriptions that deliver.",
+            read(&StreamClientCounters::live));
+  add.Count("covet_edge_upstream_opens_total", "Upstream subscriptions begun.",
+            read(&StreamClientCounters::opens));
+  add.Count("covet_edge_upstream_reopens_total",
+            "Times that an upstream subscription went on after a break.",
+            read(&StreamClientCounters::reopens));
+  add.Count("covet_edge_upstream_ends_total",
+            "Upstream subscriptions that streams ended or that could not go on.",
+            read(&StreamClientCounters::ended));
+  add.Count("covet_edge_upstream_batches_total", "Batches from streams.",
+            read(&StreamClientCounters::batches));
+  add.Count("covet_edge_upstream_records_total", "Records in those batches.",
+            read(&StreamClientCounters::records));
+  add.Count("covet_edge_upstream_reads_total", "Pages of history asked of streams.",
+            read(&StreamClientCounters::reads));
+}
+
 void AddLink(Registrar& add, const LinkClient& link) {
   add.Gauge("covet_edge_link_connected", "1 while the link to rooms is up, else 0.",
             [&link] { return link.connected() ? 1.0 : 0.0; });
@@ -181,15 +244,14 @@ void AddLink(Registrar& add, const LinkClient& link) {
 
 }  // namespace
 
-std::vector<metrics::CallbackRegistration> RegisterEdgeMetrics(metrics::Registry& registry,
-                                                               TransportServer& server,
-                                                               const SessionShared& shared,
-                                                               const LinkClient& link,
-                                                               const Workers& workers) {
+std::vector<metrics::CallbackRegistration> RegisterEdgeMetrics(
+    metrics::Registry& registry, TransportServer& server, const SessionShared& shared,
+    const LinkClient& link, const StreamClient* streams, const Workers& workers) {
   Registrar add(registry, server, workers);
   AddTransport(add, server);
   AddSessions(add);
   AddRooms(add);
+  AddStreams(add, streams);
   AddLink(add, link);
   add.Gauge("covet_edge_queue_bytes", "Bytes that wait for slow readers.",
             [&shared] { return static_cast<double>(shared.memory.used()); });

@@ -51,7 +51,8 @@ class EdgeMetricsTest : public testing::Test {
       workers_.push_back(
           std::make_unique<EdgeWorker>(i, shared_, link_.client, 1 << 16, &rpc_.link));
     }
-    registrations_ = RegisterEdgeMetrics(registry_, server_, shared_, link_.client, workers_);
+    registrations_ =
+        RegisterEdgeMetrics(registry_, server_, shared_, link_.client, nullptr, workers_);
     rpc_registrations_ = RegisterEdgeRpcMetrics(registry_, shared_, rpc_.link, workers_);
   }
 

@@ -23,6 +23,7 @@
 #include "edge/files/file_downloads.h"
 #include "edge/files/grpc_files_gateway.h"
 #include "edge/link/grpc_link_wire.h"
+#include "edge/link/grpc_stream_wire.h"
 #include "edge/role/edge_metrics.h"
 #include "edge/role/edge_worker.h"
 #include "edge/role/files_metrics.h"
@@ -34,6 +35,8 @@
 #include "edge/session/session_thread.h"
 #include "edge/session/settings.h"
 #include "edge/session/upgrade.h"
+#include "edge/streams/stream_client.h"
+#include "edge/streams/thread_streams.h"
 #include "edge/transport/server.h"
 
 namespace covet::edge {
@@ -91,12 +94,17 @@ class EdgeRole final : public server::Role {
     absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = context_.channels->ChannelTo("rooms");
     if (!channel.ok()) return channel.status();
     StartRpcLink();
-    StartLink(*std::move(channel), *options);
+    // Without a channel this deployment has no streams.
+    absl::StatusOr<std::shared_ptr<grpc::Channel>> streams =
+        context_.channels->ChannelTo("streams");
+    if (!streams.ok() && !absl::IsNotFound(streams.status())) return streams.status();
+    StartLink(*std::move(channel), streams.ok() ? *std::move(streams) : nullptr, *options);
     StartFiles();
     if (absl::Status listening = StartServer(*std::move(options)); !listening.ok()) {
       return listening;
     }
-    metrics_ = RegisterEdgeMetrics(*context_.metrics, *server_, shared_, *link_, workers_);
+    metrics_ = RegisterEdgeMetrics(*context_.metrics, *server_, shared_, *link_,
+                                   stream_client_.get(), workers_);
     if (rpc_link_) {
       for (metrics::CallbackRegistration& registration :
            RegisterEdgeRpcMetrics(*context_.metrics, shared_, *rpc_link_, workers_)) {
@@ -109,6 +117,7 @@ class EdgeRole final : public server::Role {
     RunEvery(server_->thread(0), kLinkTick, [this] {
       link_->Tick();
       if (rpc_link_) rpc_link_->Tick();
+      if (stream_client_) stream_client_->Tick();
     });
     for (size_t i = 0; i < workers_.size(); ++i) {
       RunEvery(server_->thread(i), kRoomsTick, [worker = workers_[i].get()] { worker->Tick(); });
@@ -163,6 +172,8 @@ class EdgeRole final : public server::Role {
     if (files_) files_->Shutdown();
     if (link_) link_->Stop();
     if (rpc_link_) rpc_link_->Stop();
+    if (stream_client_) stream_client_->Stop();
+    if (stream_wire_) stream_wire_->Shutdown();
     // Nothing comes down the links after this, so that threads, rooms and calls may go.
     wire_.reset();
     rpc_wire_.reset();
@@ -200,7 +211,8 @@ class EdgeRole final : public server::Role {
     rpc_wire_->Bind(rpc_link_.get());
   }
 
-  void StartLink(std::shared_ptr<grpc::Channel> channel, const TransportOptions& options) {
+  void StartLink(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<grpc::Channel> streams,
+                 const TransportOptions& options) {
     wire_ = std::make_unique<RoomsStreams>("rooms", std::move(channel));
     LinkOptions link_options;
     link_options.edge_name = EdgeName(*config_);
@@ -214,10 +226,31 @@ class EdgeRole final : public server::Role {
     wire_->Bind(link_.get());
     const auto page_bytes = static_cast<int32_t>(
         std::min(kMaxPageBytes, static_cast<int64_t>(options.queue.max_bytes / 4)));
-    for (size_t i = 0; i < options.threads; ++i) {
-      workers_.push_back(std::make_unique<EdgeWorker>(static_cast<uint32_t>(i), shared_, *link_,
-                                                      page_bytes, rpc_link_.get()));
+    if (streams != nullptr) {
+      stream_wire_ = MakeGrpcStreamWire(std::move(streams));
+      stream_client_ = std::make_unique<StreamClient>(StreamClientOptions(), *context_.clock,
+                                                      *stream_wire_, stream_dispatcher_);
+      stream_wire_->Bind(stream_client_.get());
     }
+    StreamHubLimits limits;
+    limits.heartbeat_interval_ms = config::Millis(config_->edge().heartbeat_interval());
+    limits.frame_bytes = static_cast<size_t>(page_bytes);
+    limits.waiting_bytes = options.queue.max_bytes;
+    for (size_t i = 0; i < options.threads; ++i) {
+      const auto thread = static_cast<uint32_t>(i);
+      workers_.push_back(std::make_unique<EdgeWorker>(
+          thread, shared_, *link_, page_bytes, rpc_link_.get(), MakeStreams(thread, limits)));
+    }
+  }
+
+  std::unique_ptr<ThreadStreams> MakeStreams(uint32_t thread, const StreamHubLimits& limits) {
+    if (stream_client_ == nullptr) return nullptr;
+    return std::make_unique<ThreadStreams>(
+        thread, limits, *context_.clock, *context_.ids, *context_.policy, *stream_client_,
+        [this, thread](int64_t delay_ms) {
+          server_->thread(thread).RunAfter(
+              milliseconds(delay_ms), [this, thread] { workers_[thread]->streams->OnTimer(); });
+        });
   }
 
   void StartFiles() {
@@ -251,6 +284,9 @@ class EdgeRole final : public server::Role {
     }
     for (size_t i = 0; i < workers_.size(); ++i) {
       dispatcher_.Add(&server_->thread(i), &workers_[i]->rooms);
+      if (workers_[i]->streams != nullptr) {
+        stream_dispatcher_.Add(&server_->thread(i), workers_[i]->streams.get());
+      }
       if (!workers_[i]->calls) continue;
       workers_[i]->calls->Bind(&server_->thread(i));
       rpc_dispatcher_.Add(&server_->thread(i), &*workers_[i]->calls);
@@ -268,6 +304,10 @@ class EdgeRole final : public server::Role {
   std::unique_ptr<LinkClient> link_;
   std::unique_ptr<RpcLink> rpc_link_;
   std::unique_ptr<GrpcFilesGateway> files_;
+  // What the threads still hold of a stream refers to its wire: it goes after them.
+  StreamThreadDispatcher stream_dispatcher_;
+  std::unique_ptr<GrpcStreamWire> stream_wire_;
+  std::unique_ptr<StreamClient> stream_client_;
   std::vector<std::unique_ptr<EdgeWorker>> workers_;
   std::unique_ptr<SessionUpgrade> upgrade_;
   std::unique_ptr<FileDownloads> downloads_;

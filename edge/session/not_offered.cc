@@ -9,12 +9,6 @@
 namespace covet::edge {
 
 void NotOffered::Handle(Session& session, const ClientMessage& message) {
-  if (const auto* subscribe = std::get_if<SubscribeMessage>(&message.body)) {
-    return session.Refuse(message,
-                          MakeErrorMessage(ErrorCode::kSubscriptionFailed, "no such stream",
-                                           {{"reason", "RESOURCE_NOT_FOUND"},
-                                            {"resource_id", std::string(subscribe->resource_id)}}));
-  }
   if (const auto* call = std::get_if<RpcCallMessage>(&message.body)) {
     return session.Refuse(message, MakeErrorMessage(ErrorCode::kMethodNotFound, "no such method",
                                                     {{"method", std::string(call->method)}}));

@@ -6,7 +6,7 @@
 namespace covet::edge {
 
 // Answers requests for what this deployment does not offer (`capabilities` of connection_ack):
-// streams, RPC and files. It knows no stream and no method, and takes no upload.
+// RPC and files. It knows no method, and takes no upload.
 class NotOffered final : public RequestHandler {
  public:
   void Handle(Session& session, const ClientMessage& message) override;

@@ -18,9 +18,11 @@ struct Request {
   std::string correlation_id;  // Empty if the request had none.
   std::string room_id;         // Empty where it has none.
   Priority priority = Priority::kNormal;
-  bool metrics = false;  // A join that subscribes to the room's metrics.
-  uint64_t call = 0;     // An rpc_call's number in the RpcGateway; 0 for other requests.
-  // What came to end those metrics before the join was answered, and takes effect after it.
+  uint64_t call = 0;  // An rpc_call's number in the RpcGateway; 0 for other requests.
+  // A subscription of its id begins with its answer: a subscribe, or a join that wants the room's
+  // metrics.
+  bool subscribes = false;
+  // What came to end the subscription before this was answered, and takes effect after it.
   std::unique_ptr<Request> unsubscribe;
 
   ReplyTo reply_to() const { return {id, correlation_id}; }

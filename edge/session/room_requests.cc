@@ -7,6 +7,7 @@
 
 #include "edge/session/error_replies.h"
 #include "edge/session/session.h"
+#include "edge/session/stream_requests.h"
 
 namespace covet::edge {
 namespace {
@@ -33,23 +34,6 @@ JoinParams ParamsOf(const ClientMessage& message, const JoinRoomMessage& join) {
   return params;
 }
 
-void SendUnsubscribed(Session& session, std::string_view subscription_id, const ReplyTo& to) {
-  session.SendOrdered(
-      session.thread().encoder().Unsubscribed(subscription_id, "unsubscribed", &to));
-}
-
-ErrorMessage NoSubscription(std::string_view subscription_id) {
-  return MakeErrorMessage(ErrorCode::kNotFound, "no such subscription",
-                          {{"subscription_id", std::string(subscription_id)}});
-}
-
-bool EndMetrics(Session& session, std::string_view subscription_id) {
-  if (!session.rooms().EndMetrics(subscription_id)) return false;
-  session.requests().Release(subscription_id);
-  session.thread().rooms().UnsubscribeMetrics(session.id(), std::string(subscription_id));
-  return true;
-}
-
 void FinishJoin(Session& session, RequestTable::Token token, JoinResult result) {
   const Request request = session.Finish(token);
   if (!result.error.ok()) {
@@ -59,9 +43,9 @@ void FinishJoin(Session& session, RequestTable::Token token, JoinResult result) 
     return;
   }
   const std::string replaced =
-      session.rooms().Joined(request.room_id, request.metrics ? request.id : "");
+      session.rooms().Joined(request.room_id, request.subscribes ? request.id : "");
   if (!replaced.empty()) session.requests().Release(replaced);
-  if (request.metrics) session.requests().Hold(request.id);
+  if (request.subscribes) session.requests().Hold(request.id);
 
   RoomJoined joined;
   joined.room_id = request.room_id;
@@ -73,7 +57,7 @@ void FinishJoin(Session& session, RequestTable::Token token, JoinResult result) 
   joined.recovered = result.recovered;
   session.SendOrdered(session.thread().encoder().Joined(joined, request.reply_to()));
   if (request.unsubscribe) {
-    EndMetrics(session, request.id);
+    EndRoomMetrics(session, request.id);
     SendUnsubscribed(session, request.id, request.unsubscribe->reply_to());
   }
 }
@@ -104,8 +88,6 @@ void RoomRequests::Handle(Session& session, const ClientMessage& message) {
     OnJoin(session, message, *join);
   } else if (const auto* leave = std::get_if<LeaveRoomMessage>(&message.body)) {
     OnLeave(session, message, *leave);
-  } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
-    OnUnsubscribe(session, message, *unsubscribe);
   }
 }
 
@@ -127,7 +109,7 @@ void RoomRequests::OnJoin(Session& session, const ClientMessage& message,
   }
   session.rooms().BeginJoin(join.room_id);
   const RequestTable::Token token = session.Begin(message, join.room_id);
-  session.requests().Find(message.id)->metrics = join.subscribe_to_metrics;
+  session.requests().Find(message.id)->subscribes = join.subscribe_to_metrics;
   thread.rooms().Join(session.id(), ParamsOf(message, join),
                       [session = &session, token](JoinResult result) {
                         FinishJoin(*session, token, std::move(result));
@@ -167,20 +149,11 @@ void RoomRequests::OnPublish(Session& session, const ClientMessage& message,
                                    });
 }
 
-void RoomRequests::OnUnsubscribe(Session& session, const ClientMessage& message,
-                                 const UnsubscribeMessage& unsubscribe) {
-  if (EndMetrics(session, unsubscribe.subscription_id)) {
-    return SendUnsubscribed(session, unsubscribe.subscription_id,
-                            {message.id, message.correlation_id});
-  }
-  Request* join = session.requests().Find(unsubscribe.subscription_id);
-  if (join == nullptr || !join->metrics || join->unsubscribe != nullptr) {
-    return session.Refuse(message, NoSubscription(unsubscribe.subscription_id));
-  }
-  join->unsubscribe = std::make_unique<Request>();
-  join->unsubscribe->id = std::string(message.id);
-  join->unsubscribe->correlation_id = std::string(message.correlation_id);
-  join->unsubscribe->priority = message.priority;
+bool EndRoomMetrics(Session& session, std::string_view subscription_id) {
+  if (!session.rooms().EndMetrics(subscription_id)) return false;
+  session.requests().Release(subscription_id);
+  session.thread().rooms().UnsubscribeMetrics(session.id(), std::string(subscription_id));
+  return true;
 }
 
 }  // namespace covet::edge

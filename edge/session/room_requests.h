@@ -1,12 +1,13 @@
 #pragma once
 
+#include <string_view>
+
 #include "edge/codec/client_messages.h"
 #include "edge/session/router.h"
 
 namespace covet::edge {
 
-// Answers what concerns rooms, by the thread's RoomGateway: joins, leaves, messages, and the end of
-// a room's metrics.
+// Answers what concerns rooms, by the thread's RoomGateway: joins, leaves and messages.
 class RoomRequests final : public RequestHandler {
  public:
   void Handle(Session& session, const ClientMessage& message) override;
@@ -16,8 +17,9 @@ class RoomRequests final : public RequestHandler {
   static void OnLeave(Session& session, const ClientMessage& message,
                       const LeaveRoomMessage& leave);
   static void OnPublish(Session& session, const ClientMessage& message, const RoomMessage& publish);
-  static void OnUnsubscribe(Session& session, const ClientMessage& message,
-                            const UnsubscribeMessage& unsubscribe);
 };
+
+// Ends the metrics of a room that a join with this id subscribed to; false if there are none.
+bool EndRoomMetrics(Session& session, std::string_view subscription_id);
 
 }  // namespace covet::edge

@@ -270,7 +270,9 @@ void Session::Renew(common::v1::Identity identity) {
   key_fingerprint_.clear();  // It is a token now.
   expiring_told_ = false;
   // The same token again changes nothing, and costs the owner nothing.
-  if (changed) thread_.rooms().RenewSession(identity_);
+  if (!changed) return;
+  thread_.rooms().RenewSession(identity_);
+  if (thread_.streams() != nullptr) thread_.streams()->RenewSession(identity_);
 }
 
 void Session::OnPong(std::string_view payload) {
@@ -288,6 +290,7 @@ void Session::OnDrained() {
   UpdateReading();
   thread_.router().DrainSession(*this);
   thread_.rooms().OnDrained(id());
+  if (thread_.streams() != nullptr) thread_.streams()->OnDrained(id());
 }
 
 void Session::OnTick(int64_t now_ms) {
@@ -342,7 +345,8 @@ void Session::CheckExpiry() {
 
 // The budget knows of a queue what a look once a tick tells, which is enough to act on.
 void Session::ChargeMemory() {
-  const auto queued = static_cast<int64_t>(connection_.queued_bytes()) + held_bytes_;
+  const size_t waiting = thread_.streams() == nullptr ? 0 : thread_.streams()->WaitingBytes(id());
+  const auto queued = static_cast<int64_t>(connection_.queued_bytes() + waiting) + held_bytes_;
   if (queued == memory_.bytes()) return;
   thread_.shared().queue_sizes.Move(memory_.bytes(), queued);
   memory_.Add(queued - memory_.bytes());
@@ -397,6 +401,11 @@ void Session::OnNotification(const std::string& notification_id, FramePtr frame,
 
 void Session::OnNotificationRead(const std::string& notification_id) {
   Reply(thread_.encoder().NotificationRead(notification_id), Priority::kNormal);
+}
+
+void Session::OnUnsubscribed(const std::string& subscription_id, const std::string& reason) {
+  requests_.Release(subscription_id);
+  SendOrdered(thread_.encoder().Unsubscribed(subscription_id, reason, nullptr));
 }
 
 // Behind all replies that wait, so that it leaves after the notifications that it asks about;

@@ -17,6 +17,7 @@
 #include "edge/session/request_table.h"
 #include "edge/session/session_rooms.h"
 #include "edge/session/session_thread.h"
+#include "edge/streams/stream_gateway.h"
 #include "edge/transport/connection.h"
 
 namespace covet::edge {
@@ -27,7 +28,7 @@ namespace covet::edge {
 //
 // Lives on its connection's thread, owned by the connection until after OnClosed. Small: what
 // sessions can share is in the SessionThread.
-class Session final : public ConnectionHandler, public RoomSubscriber {
+class Session final : public ConnectionHandler, public RoomSubscriber, public StreamSubscriber {
  public:
   // Requests that may wait for an answer, RPC calls aside, which have a bound of their own; beyond
   // it the connection is not read until half of them are answered.
@@ -50,12 +51,13 @@ class Session final : public ConnectionHandler, public RoomSubscriber {
   void OnTick(int64_t now_ms) override;
   void OnClosed(uint16_t code) override;
 
-  // RoomSubscriber.
+  // RoomSubscriber, and StreamSubscriber.
   Connection& connection() override { return connection_; }
   void OnRoomLeft(const std::string& room_id, const std::string& reason) override;
   void OnNotification(const std::string& notification_id, FramePtr frame, Priority priority,
                       int64_t expires_at_ms, bool acknowledge) override;
   void OnNotificationRead(const std::string& notification_id) override;
+  void OnUnsubscribed(const std::string& subscription_id, const std::string& reason) override;
 
   // For request handlers.
   SessionThread& thread() { return thread_; }

@@ -3,12 +3,14 @@
 #include "edge/session/connection_requests.h"
 #include "edge/session/not_offered.h"
 #include "edge/session/room_requests.h"
+#include "edge/session/stream_requests.h"
 
 namespace covet::edge {
 
-SessionThread::SessionThread(SessionShared& shared, RoomGateway& rooms)
+SessionThread::SessionThread(SessionShared& shared, RoomGateway& rooms, StreamGateway* streams)
     : shared_(shared),
       rooms_(rooms),
+      streams_(streams),
       settings_(shared.settings),
       decoder_version_(settings_.version()),
       decoder_(settings_.Get().decode),
@@ -16,15 +18,16 @@ SessionThread::SessionThread(SessionShared& shared, RoomGateway& rooms)
       encoder_(&message_ids_, &shared.clock),
       connection_requests_(std::make_unique<ConnectionRequests>()),
       room_requests_(std::make_unique<RoomRequests>()),
+      stream_requests_(std::make_unique<StreamRequests>()),
       not_offered_(std::make_unique<NotOffered>()) {
   router_.Route<HeartbeatMessage, NotificationAckMessage, AuthRefreshMessage>(
       connection_requests_.get());
-  router_.Route<JoinRoomMessage, LeaveRoomMessage, RoomMessage, UnsubscribeMessage>(
-      room_requests_.get());
-  router_.Route<SubscribeMessage, RpcCallMessage, RpcCancelMessage, FileUploadStartMessage,
-                FileChunkMessage, FileUploadResumeMessage, FileUploadCancelMessage>(
-      not_offered_.get());
+  router_.Route<JoinRoomMessage, LeaveRoomMessage, RoomMessage>(room_requests_.get());
+  router_.Route<SubscribeMessage, UnsubscribeMessage>(stream_requests_.get());
+  router_.Route<RpcCallMessage, RpcCancelMessage, FileUploadStartMessage, FileChunkMessage,
+                FileUploadResumeMessage, FileUploadCancelMessage>(not_offered_.get());
   router_.Offer("rooms");
+  if (streams != nullptr) router_.Offer("streaming");
   router_.Offer("notifications");
   router_.Offer("resume");
 }

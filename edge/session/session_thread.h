@@ -18,6 +18,7 @@
 #include "edge/session/counters.h"
 #include "edge/session/router.h"
 #include "edge/session/settings.h"
+#include "edge/streams/stream_gateway.h"
 
 namespace covet::edge {
 
@@ -48,15 +49,17 @@ struct SessionShared {
 };
 
 // What the sessions of one edge thread share, so that each of them is small: decoder, encoder, the
-// way to rooms. Used on that thread only, the counters aside; outlives its sessions.
+// ways to rooms and streams. Used on that thread only, the counters aside; outlives its sessions.
 class SessionThread {
  public:
-  SessionThread(SessionShared& shared, RoomGateway& rooms);
+  // `streams` is null where this deployment has none.
+  SessionThread(SessionShared& shared, RoomGateway& rooms, StreamGateway* streams = nullptr);
   ~SessionThread();
 
   SessionShared& shared() { return shared_; }
   const Clock& clock() const { return shared_.clock; }
   RoomGateway& rooms() { return rooms_; }
+  StreamGateway* streams() { return streams_; }
   MessageRouter& router() { return router_; }
   MessageEncoder& encoder() { return encoder_; }
   SessionCounters& counters() { return counters_; }
@@ -69,6 +72,7 @@ class SessionThread {
  private:
   SessionShared& shared_;
   RoomGateway& rooms_;
+  StreamGateway* const streams_;
   Snapshot<SessionSettings>::Reader settings_;
   uint64_t decoder_version_;
   Decoder decoder_;
@@ -80,6 +84,7 @@ class SessionThread {
   // The handlers that every edge has.
   std::unique_ptr<RequestHandler> connection_requests_;
   std::unique_ptr<RequestHandler> room_requests_;
+  std::unique_ptr<RequestHandler> stream_requests_;
   std::unique_ptr<RequestHandler> not_offered_;
 };
 

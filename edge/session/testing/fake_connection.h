@@ -27,6 +27,7 @@ class FakeConnection final : public Connection {
     const bool ping = (message.frame->wire().front() & 0x0f) == kOpcodePing;
     sent.push_back({std::string(message.frame->text()), message.lane, message.priority,
                     message.droppable, ping});
+    heads.push_back(message.head == nullptr ? "" : *message.head);
     return next_result;
   }
   size_t queued_bytes() const override { return queued; }
@@ -41,6 +42,7 @@ class FakeConnection final : public Connection {
   const std::string& remote_address() const override { return address; }
 
   std::vector<Sent> sent;
+  std::vector<std::string> heads;  // What was to be spliced into each.
   std::vector<std::string> pings;
   std::optional<std::pair<uint16_t, std::string>> closed;
   SendResult next_result = SendResult::kQueued;
