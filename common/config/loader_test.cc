@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "common/config/config.h"
 #include "common/config/printer.h"
+#include "common/config/sources.h"
 #include "common/config/values.h"
 #include "google/protobuf/util/message_differencer.h"
 
@@ -359,6 +360,67 @@ TEST_F(LoaderTest, ReloadTakesWhatCanChangeAndKeepsTheRest) {
 TEST_F(LoaderTest, ReloadOfABrokenFileChangesNothing) {
   const auto current = LoadText("");
   EXPECT_FALSE(Reload({.file = Write("x: 1\n")}, *current).ok());
+}
+
+TEST_F(LoaderTest, SourcesOfStreams) {
+  const auto config = LoadText(R"(
+databases:
+  main: {host: db.example, database: app}
+backends:
+  shop:
+    addresses: ["localhost:7000"]
+    services: [{service: shop.v1.Orders, prefix: orders}, {service: shop.v1.Prices}]
+streams:
+  resources:
+    - {type: metrics, id: db_conn_123, host: {database: main}}
+    - {type: database_changes, id: "Shop.Tables-1", database_changes: {database: main, tables: [orders, s.t]}}
+    - {type: logs, id: app, log_file: {path: /var/log/app*.log}}
+    - {type: events, id: watch, backend_stream: {backend: shop, method: orders.watch_orders, filter_fields: [city]}}
+    - {type: events, id: prices, backend_stream: {backend: shop, method: shop.v1.Prices/Follow, request: {n: [1, {x: y}]}}}
+)");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const auto& changes = config->streams().resources(1);
+  EXPECT_EQ(PublicationOf(changes), "covet_shop_tables_1");
+  EXPECT_EQ(SlotOf(changes), "covet_shop_tables_1");
+  EXPECT_EQ(config->streams().resources(2).log_file().max_line_bytes(), 32 << 10);
+}
+
+TEST_F(LoaderTest, SourcesThatCannotWorkAreRefused) {
+  EXPECT_THAT(
+      ErrorsIn(R"(
+databases:
+  main: {host: db.example, database: app}
+backends:
+  shop:
+    addresses: ["localhost:7000"]
+    services: [{service: shop.v1.Orders, prefix: orders}]
+streams:
+  resources:
+    - {type: rows, id: a}
+    - {type: logs, id: b, host: {database: other}}
+    - {type: database_changes, id: c, database_changes: {database: main, slot: one}}
+    - {type: database_changes, id: c, database_changes: {database: main, slot: one, tables: [s.]}}
+    - {type: database_changes, id: d, database_changes: {database: main, slot: One}}
+    - {type: logs, id: e, log_file: {path: var/log}}
+    - {type: logs, id: f, log_file: {path: /var/*/log}}
+    - {type: events, id: g, backend_stream: {backend: bank, method: a.b}}
+    - {type: events, id: h, backend_stream: {backend: shop, method: carts.watch}}
+)"),
+      ElementsAre(
+          HasSubstr("streams.resources[0].type: `rows` is none of metrics, logs, events, "
+                    "database_changes"),
+          HasSubstr("streams.resources[1].host: is for `type: metrics`"),
+          HasSubstr("streams.resources[1].host.database: `other` is not in `databases`"),
+          HasSubstr("streams.resources[3].id: `c` is used twice for database_changes"),
+          HasSubstr(
+              "streams.resources[3].database_changes.slot: `one` is used by another resource"),
+          HasSubstr("streams.resources[3].database_changes.tables[0]: `s.` must be"),
+          HasSubstr("streams.resources[4].database_changes.slot: `One` must be [a-z0-9_]{1,63}"),
+          HasSubstr("streams.resources[5].log_file.path: `var/log` must be the absolute path"),
+          HasSubstr("streams.resources[6].log_file.path: may have a pattern in its last part only"),
+          HasSubstr("streams.resources[7].backend_stream.backend: `bank` is not in `backends`"),
+          HasSubstr("streams.resources[8].backend_stream.method: `carts.watch` belongs to no "
+                    "service of `backends.shop`")));
 }
 
 }  // namespace

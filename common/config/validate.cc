@@ -11,6 +11,7 @@
 #include "common/config/config.h"
 #include "common/config/formats.h"
 #include "common/config/schema.h"
+#include "common/config/sources.h"
 #include "common/config/values.h"
 #include "common/policy/action.h"
 #include "common/policy/policy.h"
@@ -44,6 +45,8 @@ class Checker {
     CheckBackends();
     CheckDatabases();
     CheckPeers();
+    CheckSources(config_,
+                 [this](const std::string& key, const std::string& what) { Fail(key, what); });
   }
 
  private:

@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<ResourceDefinition>> DefinitionsFrom(const config::v1
     definition.id = resource.id();
     definition.description = resource.description();
     definition.retention = RetentionOf(resource.retention(), config.streams().default_retention());
-    definition.memory = resource.durability() == rooms::v1::DURABILITY_MEMORY;
+    definition.memory =
+        resource.durability() == rooms::v1::DURABILITY_MEMORY || resource.has_backend_stream();
     absl::StatusOr<std::shared_ptr<Source>> source = MakeSource(config, resource, tools);
     if (!source.ok()) return source.status();
     definition.source = *std::move(source);

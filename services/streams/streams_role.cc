@@ -1,5 +1,6 @@
 #include "services/streams/streams_role.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ class StreamsRole final : public server::Role {
       : context_(context), metrics_(context.metrics) {}
 
   absl::Status Open() {
+    if (absl::Status status = MakeBackends(); !status.ok()) return status;
     auto definitions = DefinitionsFrom(*context_.config, SourceToolsOf());
     if (!definitions.ok()) return definitions.status();
     const std::string directory = context_.config->storage().data_dir() + "/streams";
@@ -69,7 +71,10 @@ class StreamsRole final : public server::Role {
 
   std::string_view name() const override { return "streams"; }
   std::vector<grpc::Service*> services() override { return {service_.get()}; }
-  absl::Status Start() override { return absl::OkStatus(); }
+  absl::Status Start() override {
+    if (backends_ != nullptr) backends_->Start();
+    return absl::OkStatus();
+  }
   bool Ready() const override { return true; }
 
   // What was accepted is committed by Stop; edges have drained already, and other callers retry.
@@ -85,6 +90,7 @@ class StreamsRole final : public server::Role {
     });
     stopped.WaitForNotification();
     control_->Stop();
+    if (backends_ != nullptr) backends_->Stop();
     // Then logs: the last commits still find the core.
     disk_.reset();
     memory_.reset();
@@ -117,10 +123,28 @@ class StreamsRole final : public server::Role {
     metrics_.Copy(*core_);
   }
 
-  SourceTools SourceToolsOf() const { return {*context_.clock}; }
+  SourceTools SourceToolsOf() const { return {*context_.clock, backends_.get()}; }
+
+  // Those that streams come from; rpc has its own.
+  absl::Status MakeBackends() {
+    std::map<std::string, config::v1::BackendConfig> used;
+    for (const config::v1::StreamResourceConfig& resource :
+         context_.config->streams().resources()) {
+      if (!resource.has_backend_stream()) continue;
+      const std::string& name = resource.backend_stream().backend();
+      const auto backend = context_.config->backends().find(name);
+      if (backend != context_.config->backends().end()) used.emplace(name, backend->second);
+    }
+    if (used.empty()) return absl::OkStatus();
+    auto backends = backends::Backends::Create(used, {});
+    if (!backends.ok()) return backends.status();
+    backends_ = *std::move(backends);
+    return absl::OkStatus();
+  }
 
   const server::RoleContext context_;
   StreamsMetrics metrics_;
+  std::unique_ptr<backends::Backends> backends_;  // Null without a source that needs one.
   std::unique_ptr<eventlog::EventLog> disk_;
   std::unique_ptr<eventlog::EventLog> memory_;
   std::unique_ptr<ThreadExecutor> control_;

@@ -31,7 +31,7 @@ struct SourceStart {
   // to, so what lies before it is in the log and what lies after it is not.
   std::string position;
   // Records were lost since then: the first one should be marked (RecordBuffer::MarkGap) if the
-  // source cannot go on from `position` exactly. True for every run but the first of a stream.
+  // source cannot go on from `position` exactly. True once a run of the stream was live.
   bool again = false;
   // For `per_user`: whose stream it is. Never null then.
   std::shared_ptr<const common::v1::Identity> identity;
@@ -64,6 +64,9 @@ class SourceSink {
   virtual void SetLive() = 0;
   // How far the source is ahead of what was appended; none if that cannot be told.
   virtual void SetLag(std::optional<int64_t> lag_ms) = 0;
+  // The run goes on, but a part of what it should deliver is missing: the source shows as failed,
+  // with this error, until it is OK again. Readers stay and come as if it were live.
+  virtual void SetTrouble(absl::Status trouble) = 0;
   // The run cannot go on. It is destroyed, and another is started after a backoff from the last
   // committed position. `why` is shown to people (last_error) and must hold no secrets.
   virtual void Fail(absl::Status why) = 0;

@@ -38,6 +38,11 @@ class SourceDriver::Sink final : public SourceSink, public std::enable_shared_fr
   void SetLag(std::optional<int64_t> lag_ms) override {
     Post([this, lag_ms](SourceDriver& driver) { driver.OnLag(this, lag_ms); });
   }
+  void SetTrouble(absl::Status trouble) override {
+    Post([this, trouble = std::move(trouble)](SourceDriver& driver) {
+      driver.OnTrouble(this, trouble);
+    });
+  }
   void Fail(absl::Status why) override {
     Post([this, why = std::move(why)](SourceDriver& driver) { driver.OnFail(this, why); });
   }
@@ -104,7 +109,7 @@ void SourceDriver::Tick() {
 void SourceDriver::Begin() {
   SourceStart start = start_;
   start.position = log_->position();
-  start.again = std::exchange(ran_before_, true) || !start.position.empty() || log_->head() > 0;
+  start.again = was_live_ || !start.position.empty() || log_->head() > 0;
   state_ = v1::SOURCE_STATE_CONNECTING;
   ++env_.counters.starts;
   sink_ = std::make_shared<Sink>(shared_from_this());
@@ -117,6 +122,7 @@ void SourceDriver::End() {
   sink_->Close();
   sink_.reset();
   lag_ms_.reset();
+  trouble_.clear();
   ending_ = true;
   env_.control.Post([run = std::exchange(run_, nullptr), self = shared_from_this()] {
     run->reset();
@@ -164,6 +170,7 @@ absl::Status SourceDriver::Down() const {
 
 void SourceDriver::OnLive(const Sink* from) {
   if (from != sink_.get()) return;
+  was_live_ = true;
   state_ = v1::SOURCE_STATE_LIVE;
   last_error_.clear();
   AnswerWaiters(absl::OkStatus());
@@ -171,6 +178,10 @@ void SourceDriver::OnLive(const Sink* from) {
 
 void SourceDriver::OnLag(const Sink* from, std::optional<int64_t> lag_ms) {
   if (from == sink_.get()) lag_ms_ = lag_ms;
+}
+
+void SourceDriver::OnTrouble(const Sink* from, const absl::Status& trouble) {
+  if (from == sink_.get()) trouble_ = std::string(trouble.message());
 }
 
 void SourceDriver::OnFail(const Sink* from, const absl::Status& why) {

@@ -50,8 +50,12 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   // For good; `stopped` runs when nothing of it runs any more.
   void Stop(std::function<void()> stopped);
 
-  v1::SourceState state() const { return state_; }
-  const std::string& last_error() const { return last_error_; }
+  // As people see it.
+  v1::SourceState state() const {
+    const bool troubled = state_ == v1::SOURCE_STATE_LIVE && !trouble_.empty();
+    return troubled ? v1::SOURCE_STATE_FAILED : state_;
+  }
+  const std::string& last_error() const { return trouble_.empty() ? last_error_ : trouble_; }
   std::optional<int64_t> lag_ms() const { return lag_ms_; }
 
  private:
@@ -66,6 +70,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   void OnEnded();
   void OnLive(const Sink* from);
   void OnLag(const Sink* from, std::optional<int64_t> lag_ms);
+  void OnTrouble(const Sink* from, const absl::Status& trouble);
   void OnFail(const Sink* from, const absl::Status& why);
   void OnAppend(const std::shared_ptr<Sink>& from, RecordBuffer records,
                 std::function<void(absl::Status)> committed);
@@ -81,7 +86,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
 
   bool wanted_ = false;
   bool stopped_ = false;
-  bool ran_before_ = false;
+  bool was_live_ = false;
   int64_t unwanted_since_ms_ = 0;
   int64_t next_start_ms_ = 0;
   std::shared_ptr<Sink> sink_;  // Of the run, while there is one.
@@ -91,6 +96,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   int64_t uncommitted_ = 0;  // Appends of this and earlier runs.
   v1::SourceState state_ = v1::SOURCE_STATE_IDLE;
   std::string last_error_;
+  std::string trouble_;  // Of a run that is live all the same.
   std::optional<int64_t> lag_ms_;
   std::vector<Waiter> waiters_;  // Bounded by the subscriptions that wait.
   std::function<void()> on_stopped_;

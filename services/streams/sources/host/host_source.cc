@@ -68,7 +68,7 @@ class HostRun final : public SourceRun {
       std::string json = "{";
       payload::AppendTimeMember(&json, "timestamp", clock_.WallMillis());
       AppendHostMembers(*before, *now, static_cast<double>(now_us - before_us) * 1e-6, &json);
-      if (more_) more_(&json);
+      if (more_) sink_->SetTrouble(more_(&json));
       json.push_back('}');
       before = now;
       before_us = now_us;
