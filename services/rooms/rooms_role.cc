@@ -97,10 +97,11 @@ class RoomsRole final : public server::Role {
 
   void Stop() override {
     if (executor_ == nullptr) return;
-    // Logs first: the last commits still find the core.
+    // No call is left to answer. The core must be still before the logs go, for it calls them; they
+    // commit what they accepted, and their last callbacks find the executor stopped.
+    executor_->Stop();
     disk_.reset();
     memory_.reset();
-    executor_->Stop();
     leases_.reset();
     core_.reset();
     executor_.reset();

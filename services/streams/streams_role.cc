@@ -91,11 +91,12 @@ class StreamsRole final : public server::Role {
     stopped.WaitForNotification();
     control_->Stop();
     if (backends_ != nullptr) backends_->Stop();
-    // Then logs: the last commits still find the core.
+    // No call is left to answer. The core must be still before the logs go, for it calls them; they
+    // commit what they accepted, and their last callbacks find the executors stopped.
+    executor_->Stop();
+    delivery_->Stop();
     disk_.reset();
     memory_.reset();
-    delivery_->Stop();
-    executor_->Stop();
     core_.reset();
     executor_.reset();
   }
