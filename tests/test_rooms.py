@@ -198,10 +198,8 @@ async def test_messages_past_their_ttl_are_delivered_to_nobody(covet, room):
         assert (await b.event(room))["data"]["payload"] == "long"
 
 
-async def test_services_of_later_versions_refuse_honestly(covet):
+async def test_streams_that_are_not_there(covet):
     async with covet.connect() as c:
         error = await c.error("subscribe", {"stream_type": "metrics", "resource_id": "no_such_stream"})
         assert error["error_code"] == "SUBSCRIPTION_FAILED"
         assert (await c.error("unsubscribe", {"subscription_id": "unknown"}))["error_code"] == "NOT_FOUND"
-        error = await c.error("file_upload_start", {"filename": "a", "size": 1, "chunk_size": 1})
-        assert error["error_code"] == "UNAVAILABLE"
