@@ -329,6 +329,23 @@ def test_a_slow_reader_gets_everything(api, test):
         assert [r["n"] for _, r in slow.take(count)] == list(range(count))
 
 
+def test_a_large_batch_is_read_in_pieces(api, test):
+    """One Publish of about 12 MiB: readers get it in messages of their own size."""
+    count = 200
+    with Following(api, EVENTS, "orders", filter=only(test)) as following:
+        records = [record({"test": test, "n": n, "x": "x" * 60_000}) for n in range(count)]
+        offsets = api.streams("Publish", stream_type=EVENTS, resource_id="orders", records=records).offsets
+        assert [r["n"] for _, r in following.take(count)] == list(range(count))
+        assert max(b.ByteSize() for b in following.batches) < 1 << 20
+    seen, after = [], offsets[0] - 1
+    while after < offsets[-1]:
+        page = api.streams("GetHistory", stream_type=EVENTS, resource_id="orders", after_offset=after, page_size=1000, payload_format=JSON)
+        assert page.ByteSize() < 3 << 20
+        seen += [json.loads(r.payload.json)["n"] for r in page.records if json.loads(r.payload.json)["test"] == test]
+        after = page.last_offset
+    assert seen == list(range(count))
+
+
 def test_a_reader_that_the_log_has_left_behind_is_reset(api, test):
     """The log keeps 100 records; the reader takes nothing while 600 come."""
     with Following(api, EVENTS, "short") as slow:

@@ -20,6 +20,7 @@ using server::UnaryDone;
 
 constexpr int32_t kDefaultPage = 100;
 constexpr int32_t kMaxPage = 1'000;
+constexpr int64_t kMaxPageBytes = 2 << 20;  // Of JSON text, but one record at least.
 
 void FillHistory(const v1::GetHistoryRequest& asked, CompiledFilter& filter, const StreamPage& page,
                  int64_t now_ms, v1::GetHistoryResponse* out) {
@@ -29,9 +30,10 @@ void FillHistory(const v1::GetHistoryRequest& asked, CompiledFilter& filter, con
   out->set_first_offset(page.first_offset);
   out->set_head_offset(page.head);
   out->set_last_offset(page.last_offset);
+  int64_t bytes = 0;
   for (const RecordBlock& block : page.blocks) {
     block.ForEachAfter(page.after, [&](int64_t offset, const StoredRecord& record) {
-      if (out->records_size() == size) {
+      if (out->records_size() == size || bytes >= kMaxPageBytes) {
         // The page ends before this one.
         if (out->last_offset() >= offset) out->set_last_offset(offset - 1);
         return false;
@@ -39,6 +41,7 @@ void FillHistory(const v1::GetHistoryRequest& asked, CompiledFilter& filter, con
       if (!IsAlive(record, now_ms) || !filter.Passes(record.json)) return true;
       v1::Record& added = *out->add_records();
       added.set_offset(offset);
+      bytes += static_cast<int64_t>(record.json.size());
       payload::JsonToPayload(record.json, asked.payload_format(), added.mutable_payload());
       return true;
     });

@@ -1,5 +1,6 @@
 #include "services/streams/stream_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/errors/error.h"
@@ -79,7 +80,6 @@ void StreamWatch::OnPage(absl::StatusOr<StreamPage> page) {
     tools_.core.CountReset();
     return OnClosed("reset");
   }
-  cursor_ = page->last_offset;
   tools_.delivery.Post([watch = shared_from_this(), page = *std::move(page), sent = sent_] {
     watch->Deliver(page, sent);
   });
@@ -87,46 +87,58 @@ void StreamWatch::OnPage(absl::StatusOr<StreamPage> page) {
 
 void StreamWatch::Deliver(const StreamPage& page, int64_t sent_offset) {
   const int64_t now = tools_.clock.WallMillis();
-  Delivered delivered{.sent_offset = sent_offset};
+  Delivered delivered{.read_offset = page.last_offset, .sent_offset = sent_offset};
   v1::SubscribeResponse response;
+  v1::RecordBatch* batch = nullptr;
+  // One message a page: a large block and the records before a gap are read again from where it
+  // ends.
+  bool full = false;
   for (const RecordBlock& block : page.blocks) {
     block.ForEachAfter(page.after, [&](int64_t offset, const StoredRecord& record) {
+      full |= delivered.bytes >= kPageBytes || (record.gap && batch != nullptr);
+      if (full) {
+        delivered.read_offset = std::min(delivered.read_offset, offset - 1);
+        return false;
+      }
       if (record.gap) {
-        if (response.batch().records_size() > 0) SendBatch(&response, offset - 1, &delivered);
-        response.mutable_batch()->set_gap(true);
+        batch = response.mutable_batch();
+        batch->set_gap(true);
       }
-      if (!IsAlive(record, now) || !filter_.Passes(record.json)) return !delivered.refused;
-      v1::Record& added = *response.mutable_batch()->add_records();
-      added.set_offset(offset);
-      if (request_.payload_format() == common::v1::PAYLOAD_FORMAT_JSON) {
-        added.mutable_payload()->set_json(record.json.data(), record.json.size());
-      } else {
-        payload::JsonToPayload(record.json, request_.payload_format(), added.mutable_payload());
-      }
+      if (!IsAlive(record, now) || !filter_.Passes(record.json)) return true;
+      batch = response.mutable_batch();
+      AddRecord(offset, record, batch);
       ++delivered.records;
       delivered.bytes += static_cast<int64_t>(record.json.size());
-      return !delivered.refused;
+      return true;
     });
   }
-  if (response.has_batch()) SendBatch(&response, page.last_offset, &delivered);
+  if (batch != nullptr) {
+    batch->set_first_offset(sent_offset + 1);
+    batch->set_last_offset(delivered.read_offset);
+    delivered.sent_offset = delivered.read_offset;
+    delivered.refused = stream_->Send(std::move(response)) == server::StreamSend::kRefused;
+  }
   stream_->OnDrained([watch = shared_from_this(), delivered] {
     watch->tools_.executor.Post([watch, delivered] { watch->OnDelivered(delivered); });
   });
 }
 
-void StreamWatch::SendBatch(v1::SubscribeResponse* response, int64_t last_offset,
-                            Delivered* delivered) {
-  response->mutable_batch()->set_first_offset(delivered->sent_offset + 1);
-  response->mutable_batch()->set_last_offset(last_offset);
-  delivered->sent_offset = last_offset;
-  const server::StreamSend sent = stream_->Send(std::exchange(*response, {}));
-  delivered->refused |= sent == server::StreamSend::kRefused;
+void StreamWatch::AddRecord(int64_t offset, const StoredRecord& record,
+                            v1::RecordBatch* batch) const {
+  v1::Record& added = *batch->add_records();
+  added.set_offset(offset);
+  if (request_.payload_format() == common::v1::PAYLOAD_FORMAT_JSON) {
+    added.mutable_payload()->set_json(record.json.data(), record.json.size());
+  } else {
+    payload::JsonToPayload(record.json, request_.payload_format(), added.mutable_payload());
+  }
 }
 
 void StreamWatch::OnDelivered(const Delivered& delivered) {
   tools_.core.CountDelivered(delivered.records, delivered.bytes);
   if (over_) return;
   busy_ = false;
+  cursor_ = delivered.read_offset;
   sent_ = delivered.sent_offset;
   if (delivered.refused) return OnClosed("reset");
   Read();

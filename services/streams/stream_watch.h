@@ -29,6 +29,7 @@ class StreamWatch final : public StreamFollower, public std::enable_shared_from_
  private:
   // What the delivery of one page came to.
   struct Delivered {
+    int64_t read_offset = 0;  // How far it was looked at.
     int64_t sent_offset = 0;
     int64_t records = 0;
     int64_t bytes = 0;
@@ -44,7 +45,7 @@ class StreamWatch final : public StreamFollower, public std::enable_shared_from_
 
   // On the delivery executor.
   void Deliver(const StreamPage& page, int64_t sent_offset);
-  void SendBatch(v1::SubscribeResponse* response, int64_t last_offset, Delivered* delivered);
+  void AddRecord(int64_t offset, const StoredRecord& record, v1::RecordBatch* batch) const;
 
   const ServiceTools tools_;
   const v1::SubscribeRequest request_;

@@ -419,7 +419,7 @@ void StreamLog::OnTrimmed(absl::StatusOr<LogState> state) {
   bytes_ = state->bytes;
   cache_.TrimBefore(first_);
   // A trim goes in bounded steps; go on while it gets somewhere.
-  if (moved && OverBounds()) Trim();
+  if (moved && (OverBounds() || options_.retention.max_age_ms > 0)) Trim();
 }
 
 }  // namespace covet::streams

@@ -213,6 +213,20 @@ TEST_F(StreamLogTest, TrimsToItsRetentionAndTellsReaders) {
   EXPECT_EQ(Read(0).last_offset, 10);
 }
 
+TEST_F(StreamLogTest, TrimsAllThatIsTooOldThoughEachStepIsBounded) {
+  Open({.retention = {.max_age_ms = 3'600'000}});
+  for (int i = 0; i < 20; ++i) {
+    RecordBuffer buffer(clock_.WallMillis());
+    for (int n = 0; n < 500; ++n) ASSERT_TRUE(buffer.Add("{\"timestamp\":1}").ok());
+    Append(std::move(buffer));
+    executor_.Run();
+  }
+  clock_.AdvanceMillis(3'700'000);
+  log_->Tick();
+  executor_.Run();
+  EXPECT_EQ(log_->first_offset(), 10'001);
+}
+
 TEST_F(StreamLogTest, KeepsTheSourcesPositionWithItsRecords) {
   RecordBuffer buffer = Buffer({"1"});
   buffer.SetPosition("one");
