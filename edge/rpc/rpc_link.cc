@@ -172,8 +172,10 @@ void RpcLink::TryWrite() {
 
 void RpcLink::TakeCalls(EdgeFrame* frame, int64_t now_ms) {
   int64_t bytes = 0;
-  while (!queue_.empty() && bytes < kMaxFrameBytes) {
+  while (!queue_.empty()) {
     Queued& next = queue_.front();
+    // One that is larger than a frame goes alone.
+    if (bytes > 0 && bytes + next.bytes > kMaxFrameBytes) break;
     const uint64_t call_id = next.call.call_id();
     queued_bytes_ -= next.bytes;
     if (const auto known = calls_.find(call_id); known == calls_.end()) {

@@ -138,6 +138,21 @@ TEST_F(RpcLinkTest, BatchesWhatQueuesDuringAWrite) {
   EXPECT_THAT(CallsOf(wire_.frames[1]), ElementsAre(2, 3));
 }
 
+TEST_F(RpcLinkTest, AFrameTakesNoMoreThanItsSize) {
+  Start();
+  Submit(1);
+  Submit(2, 10'000, 0, std::string(700'000, ' '));
+  Submit(3, 10'000, 0, std::string(3'000'000, ' '));
+  Submit(4);
+  Written();
+  Written();
+  Written();
+  ASSERT_THAT(wire_.frames, SizeIs(4));
+  EXPECT_THAT(CallsOf(wire_.frames[1]), ElementsAre(2));
+  EXPECT_THAT(CallsOf(wire_.frames[2]), ElementsAre(3));
+  EXPECT_THAT(CallsOf(wire_.frames[3]), ElementsAre(4));
+}
+
 TEST_F(RpcLinkTest, SendsTheTimeThatIsLeft) {
   link_->Start();
   Submit(1, 5'000);

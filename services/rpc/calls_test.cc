@@ -208,6 +208,17 @@ TEST_F(EdgeCallsTest, SendsWhileThereIsCredit) {
   EXPECT_EQ(Take().results_size(), 1);
 }
 
+TEST_F(EdgeCallsTest, AFrameTakesNoMoreThanItsSize) {
+  ASSERT_TRUE(Hello(/*credit=*/100 << 20).ok());
+  Take();
+  for (const uint64_t id : {1, 2, 3}) Call(id);
+  method_->calls[0]->done(std::string(700'000, ' '));
+  method_->calls[1]->done(std::string(900'000, ' '));
+  method_->calls[2]->done(std::string(10, ' '));
+  EXPECT_EQ(Take().results_size(), 1);
+  EXPECT_EQ(Take().results_size(), 2);
+}
+
 TEST_F(EdgeCallsTest, ACancelledCallHasNoResult) {
   ASSERT_TRUE(Hello().ok());
   Take();

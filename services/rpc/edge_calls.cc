@@ -106,9 +106,10 @@ bool EdgeCalls::TakeFrame(v1::ServiceFrame* frame) {
   }
   frame->set_beat(std::exchange(beat_due_, false));
   int64_t bytes = 0;
-  // Any credit is enough for a result of any size.
-  while (!results_.empty() && credit_ > 0 && bytes < kMaxFrameBytes) {
+  // Any credit is enough for a result of any size; one that is larger than a frame goes alone.
+  while (!results_.empty() && credit_ > 0) {
     const auto size = static_cast<int64_t>(results_.front().ByteSizeLong());
+    if (bytes > 0 && bytes + size > kMaxFrameBytes) break;
     bytes += size;
     credit_ -= size;
     queued_bytes_ -= size;
