@@ -37,6 +37,10 @@ def test_console(page, make_covet, request):
         pytest.skip("grpcurl is not installed, and there is no Go to install it with")
     demo = {key: value for key, value in DEMO.items() if key != "edge"}
     covet = make_covet(limits={"unlimited": True}, **demo)
+    # Links to files lead to this server.
+    covet.edge.stop()
+    covet.edge.config["files"] = {**covet.edge.config["files"], "public_url": f"http://{covet.http_address}"}
+    covet.edge.start()
     shell = console.Shell(ROOT, os.environ | {"TALK_URL": covet.ws_url, "TALK_SECONDS": "3"}, {
         "127.0.0.1:8000": covet.http_address,
         "127.0.0.1:8001": covet.grpc_address(),

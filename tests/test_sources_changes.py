@@ -24,7 +24,11 @@ def overrides(server, *tables, **more):
     changes = {"database": "main", "tables": list(tables), **more}
     return {
         "databases": {"main": server.config},
-        "streams": {"resources": [{"type": "database_changes", "id": "rows", "database_changes": changes}]},
+        "streams": {
+            "resources": [{"type": "database_changes", "id": "rows", "database_changes": changes}],
+            # A reader that is behind is not to lose what these tests count.
+            "default_retention": {"max_count": 10_000_000, "max_bytes": "2GiB"},
+        },
     }
 
 

@@ -1,8 +1,9 @@
 """Speaks Covet's protocol from a terminal: sends each argument as one message, prints what comes back, one message a line.
 
-    talk.py [--url URL] [--token TOKEN | --key KEY] [--seconds N] MESSAGE…
+    talk.py [--url URL] [--token TOKEN | --key KEY] [--seconds N] [--count N] MESSAGE…
 
-Messages without an `id` get one. It ends once nothing has come for N seconds (1 unless told otherwise); 0 goes on for ever.
+Messages without an `id` get one. It ends once nothing has come for N seconds (1 unless told otherwise); 0 goes on for ever;
+--count ends it after so many.
 TALK_URL and TALK_SECONDS stand for the options.
 """
 
@@ -28,8 +29,11 @@ async def talk(arguments):
             message.setdefault("id", f"{message['type']}_{number}")
             await socket.send(json.dumps(message))
         try:
-            while True:
+            received = 1
+            while received != arguments.count:
+                received += 1
                 print(await asyncio.wait_for(socket.recv(), arguments.seconds or None), flush=True)
+            return 0
         except (TimeoutError, asyncio.TimeoutError):
             return 0
         except websockets.ConnectionClosed as closed:
@@ -43,6 +47,7 @@ def main():
     parser.add_argument("--token")
     parser.add_argument("--key")
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("TALK_SECONDS", "1")))
+    parser.add_argument("--count", type=int)
     parser.add_argument("messages", nargs="*")
     try:
         sys.exit(asyncio.run(talk(parser.parse_args())))
