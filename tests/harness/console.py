@@ -7,10 +7,9 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-COMMAND_SECONDS = 60
-
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
+    (re.compile(r'"(\w*id|epoch|url)": ?"[^"]*"'), r'"\1": <id>'),
     (re.compile(r"\b(?:m|ev|sess|notif|cor|file)_[A-Za-z0-9_-]{8,}"), "<id>"),
     (re.compile(r"\b(?=[A-Za-z0-9_-]*\d)(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{10,}"), "<id>"),
     (re.compile(r"-?\b\d+(\.\d+)?\b"), "<number>"),
