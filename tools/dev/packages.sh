@@ -67,8 +67,8 @@ ensure_python() {
   [ -x "$PYTHON" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
   say "making .venv"
   rm -rf .venv
-  "$system" -m venv .venv
-  "$PYTHON" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt >&2
+  "$system" -m venv .venv &&
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt >&2 || return 1
   printf '%s\n' "$sum" >"$stamp"
 }
 
