@@ -24,19 +24,19 @@ class Command:
 
 def _lines(page):
     inside = False
-    for number, line in enumerate(Path(page).read_text().splitlines()):
+    for line in Path(page).read_text().splitlines():
         if line.startswith("```"):
             inside = line == "```console"
-            yield number, line, False
+            yield line, False
         else:
-            yield number, line, inside
+            yield line, inside
 
 
 def commands(page):
     """The commands of all console blocks, in their order; one that ends with a backslash goes on in the next line."""
     found = []
     continued = False
-    for _, line, inside in _lines(page):
+    for line, inside in _lines(page):
         if not inside:
             continue
         if continued:
@@ -109,7 +109,7 @@ class Shell:
 def rewrite(page, outputs):
     """Puts what was printed into the page, `outputs` by the commands' order."""
     result, index, continued, in_output = [], -1, False, False
-    for _, line, inside in _lines(page):
+    for line, inside in _lines(page):
         if not inside:
             in_output = False
             result.append(line)

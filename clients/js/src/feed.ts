@@ -138,3 +138,23 @@ export class Feed<T> {
     return mailbox;
   }
 }
+
+/** Something with a feed for each of its events, by name. */
+export abstract class Source<Events extends object> {
+  /** @internal */
+  protected abstract readonly feeds: {readonly [K in keyof Events]: Feed<Events[K]>};
+
+  on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): this {
+    this.feeds[name].listen(listener);
+    return this;
+  }
+
+  off<K extends keyof Events>(name: K, listener: Listener<Events[K]>): this {
+    this.feeds[name].unlisten(listener);
+    return this;
+  }
+
+  protected closeFeeds(error?: Error): void {
+    for (const feed of Object.values<Feed<unknown>>(this.feeds as Record<string, Feed<unknown>>)) feed.close(error);
+  }
+}

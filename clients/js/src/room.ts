@@ -1,6 +1,6 @@
 import type {Message} from './connection.js';
 import {EndedError} from './errors.js';
-import {Feed, type Listener} from './feed.js';
+import {Feed, Source} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
 
@@ -59,14 +59,15 @@ export interface RoomEvents {
  * Made by `joinRoom`. Stays over reconnects: what was missed is replayed, each message once, in order; where that cannot
  * be, `gap` tells. `on('event' | 'gap' | 'metrics', …)`, or `for await (const event of room)`.
  */
-export class Room {
+export class Room extends Source<RoomEvents> {
   /** Why it has ended, if it has. */
   ended: string | undefined;
   memberCount = 0;
   permissions: string[] = [];
   metadata: Record<string, unknown> = {};
 
-  private readonly feeds: {[K in keyof RoomEvents]: Feed<RoomEvents[K]>} = {
+  /** @internal */
+  protected readonly feeds: {[K in keyof RoomEvents]: Feed<RoomEvents[K]>} = {
     event: new Feed<RoomEvent>(MAX_WAITING),
     gap: new Feed<Gap>(MAX_WAITING),
     metrics: new Feed<Record<string, unknown>>(MAX_WAITING),
@@ -77,6 +78,7 @@ export class Room {
 
   /** @internal */
   constructor(private readonly link: Link, readonly roomId: string, private options: JoinOptions) {
+    super();
     this.feeds.event.onEmpty = () => {
       if (this.behind && !this.ended) this.link.rejoin(this);
     };
@@ -85,16 +87,6 @@ export class Room {
   /** The last message that was delivered: what `resume` takes. */
   get lastPosition(): Position | undefined {
     return this.position && {...this.position};
-  }
-
-  on<K extends keyof RoomEvents>(name: K, listener: Listener<RoomEvents[K]>): this {
-    this.feeds[name].listen(listener);
-    return this;
-  }
-
-  off<K extends keyof RoomEvents>(name: K, listener: Listener<RoomEvents[K]>): this {
-    this.feeds[name].unlisten(listener);
-    return this;
   }
 
   /** Events from now on. Throws EndedError when the server ends the room; ends when the client leaves. */
@@ -205,6 +197,6 @@ export class Room {
   /** @internal */
   end(reason: string, error?: Error): void {
     this.ended = reason;
-    for (const feed of Object.values(this.feeds)) feed.close(error);
+    this.closeFeeds(error);
   }
 }

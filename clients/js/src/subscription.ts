@@ -1,6 +1,6 @@
 import type {Message} from './connection.js';
 import {EndedError} from './errors.js';
-import {Feed, type Listener} from './feed.js';
+import {Feed, Source} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
 import {MAX_WAITING, type Gap, type Position} from './room.js';
@@ -31,13 +31,14 @@ export interface SubscriptionEvents {
  * Made by `subscribe`. Stays over reconnects: it goes on after the last batch that it has got. `on('data', …)` gets each
  * record, `on('gap', …)` what was lost; or `for await (const record of subscription)`.
  */
-export class Subscription {
+export class Subscription extends Source<SubscriptionEvents> {
   /** Another one after each reconnect. */
   subscriptionId = '';
   /** Why it has ended, if it has. */
   ended: string | undefined;
 
-  private readonly feeds: {[K in keyof SubscriptionEvents]: Feed<SubscriptionEvents[K]>} = {
+  /** @internal */
+  protected readonly feeds: {[K in keyof SubscriptionEvents]: Feed<SubscriptionEvents[K]>} = {
     data: new Feed<Rec>(MAX_WAITING),
     gap: new Feed<Gap>(MAX_WAITING),
   };
@@ -52,19 +53,10 @@ export class Subscription {
     private readonly filters: Filters | undefined,
     private readonly options: SubscribeOptions,
   ) {
+    super();
     this.feeds.data.onEmpty = () => {
       if (this.behind && !this.ended) this.link.resubscribe(this);
     };
-  }
-
-  on<K extends keyof SubscriptionEvents>(name: K, listener: Listener<SubscriptionEvents[K]>): this {
-    this.feeds[name].listen(listener);
-    return this;
-  }
-
-  off<K extends keyof SubscriptionEvents>(name: K, listener: Listener<SubscriptionEvents[K]>): this {
-    this.feeds[name].unlisten(listener);
-    return this;
   }
 
   /** Records from now on. Throws EndedError when the server ends it; ends with `unsubscribe`. */
@@ -131,6 +123,6 @@ export class Subscription {
   /** @internal */
   end(reason: string, error?: Error): void {
     this.ended = reason;
-    for (const feed of Object.values(this.feeds)) feed.close(error);
+    this.closeFeeds(error);
   }
 }
