@@ -12,6 +12,8 @@ from harness.deployment import Deployment
 from harness.postgres import Postgres
 from harness.process import Process
 
+pytest.register_assert_rewrite("behaviours", "harness.steps")
+
 
 def pytest_addoption(parser):
     parser.addoption("--write-console", action="store_true", help="put what commands print into the pages")

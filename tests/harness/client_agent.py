@@ -8,9 +8,11 @@ from pathlib import Path
 from harness.process import TIMEOUT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+AGENTS = ROOT / "tests/harness/agents"
+JS_CLIENT = ROOT / "clients/js/dist/index.js"
 COMMANDS = {
-    "python": [sys.executable, str(ROOT / "tests/harness/agents/agent.py"), str(ROOT / "clients/python/src")],
-    "js": ["node", str(ROOT / "tests/harness/agents/agent.mjs"), str(ROOT / "clients/js/dist/index.js")],
+    "python": [sys.executable, str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
+    "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
 }
 
 

@@ -1,0 +1,104 @@
+"""Rooms: nothing lost, nothing repeated, gaps told."""
+
+import pytest
+
+from behaviours.common import NOTES, connect
+from harness.client_agent import AgentError
+from harness.grpc_api import Api
+from harness.proxy import Proxy
+
+
+async def room_over_cuts(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a, covet.connect("other") as other:
+        await connect(a, proxy.ws_url, "user_cut")
+        await a.do("join", room=room, options=NOTES)
+        await other.join(room)
+        for n in range(60):
+            if n % 10 == 5:
+                proxy.cut()
+            # Alternately through the connection that is cut and beside it.
+            if n % 2:
+                await a.do("send", room=room, payload=n)
+            else:
+                await other.publish(room, n)
+        events = await a.items("room_event", 60, of=room)
+        assert [event["offset"] for event in events] == list(range(1, 61))
+        assert [event["payload"] for event in events] == list(range(60))
+        assert not [told for told in a.events if told["event"] == "gap"]
+        assert proxy.accepted > 1
+
+
+async def room_over_a_stall(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a, covet.connect("other") as other:
+        await connect(a, proxy.ws_url, "user_stall")
+        await a.do("join", room=room, options=NOTES)
+        await other.join(room)
+        proxy.stall()
+        for n in range(20):
+            await other.publish(room, n)
+        waiting = a.start("send", room=room, payload=20)
+        proxy.go()
+        assert (await waiting)["offset"] == 21
+        assert [event["payload"] for event in await a.items("room_event", 21, of=room)] == list(range(21))
+
+
+async def room_over_a_killed_server(make_covet, agent):
+    covet = make_covet()
+    async with agent() as a:
+        await connect(a, covet.ws_url)
+        await a.do("join", room="lobby_kill", options=NOTES)
+        for n in range(20):
+            if n % 7 == 3:
+                covet.edge.kill()
+                covet.edge.start()
+            await a.do("send", room="lobby_kill", payload=n)
+        events = await a.items("room_event", 20)
+        assert [(event["payload"], event["offset"]) for event in events] == [(n, n + 1) for n in range(20)]
+
+
+async def room_gap_told(make_covet, agent):
+    covet = make_covet(rooms={"patterns": [{"pattern": "lobby_*", "retention": {"max_count": 5}}]})
+    async with Proxy(covet.http_address) as proxy, agent() as a, covet.connect("other") as other:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room="lobby_gap", options=NOTES)
+        await other.join("lobby_gap")
+        await other.publish("lobby_gap", 0)
+        await a.take("room_event")
+        proxy.refuse()
+        proxy.cut()
+        for n in range(1, 2001):
+            await other.publish("lobby_gap", n)
+        proxy.refuse(False)
+        assert (await a.items("gap"))[0]["reason"] == "evicted"
+        await other.publish("lobby_gap", 2001)
+        await a.take("room_event", 3)
+        offsets = [told["item"]["offset"] for told in a.events if told["event"] == "room_event"]
+        assert offsets == sorted(set(offsets))
+
+
+async def offline_queue(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url, queue_size=3)
+        await a.do("join", room=room)
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        waiting = [a.start("send", room=room, payload=n) for n in range(3)]
+        with pytest.raises(AgentError) as full:
+            await a.do("send", room=room, payload=3)
+        assert full.value.type == "QueueFullError"
+        with pytest.raises(AgentError) as nowhere:
+            await a.do("call", method="system.ping")
+        assert nowhere.value.type == "NotConnectedError"
+        proxy.refuse(False)
+        assert [(await answer)["offset"] for answer in waiting] == [1, 2, 3]
+
+
+async def room_ended_by_the_server(covet, agent, room, user):
+    with Api(covet.grpc_address()) as api:
+        async with agent() as a:
+            await connect(a, covet.ws_url, user)
+            await a.do("join", room=room)
+            api.rooms("RemoveMember", room_id=room, user_id=user)
+            end = (await a.take("room_event_end"))[0]
+            assert (end["error"]["type"], end["error"]["reason"]) == ("EndedError", "removed")

@@ -1,0 +1,97 @@
+// What the agents of the JavaScript client do, wherever they run: nothing here is Node's own.
+
+const describe = (error) => ({type: error.constructor.name, code: error.code, reason: error.reason, details: error.details});
+
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
+/** The commands by name. `say` takes events; `sources` makes an upload's source of bytes, by the names that the platform has. */
+function commandsOf({CovetPyWebSocketClient}, say, sources) {
+  const rooms = new Map();
+  const subscriptions = new Map();
+  const uploads = new Map();
+  const calls = new Map();
+  let client;
+
+  async function follow(source, name, of) {
+    try {
+      for await (const item of source) say({event: name, ...of, item});
+      say({event: `${name}_end`, ...of});
+    } catch (error) {
+      say({event: `${name}_end`, ...of, error: describe(error)});
+    }
+  }
+
+  return {
+    async connect({url, tokens = [], api_key, reconnect = {}, queue_size}) {
+      const token = tokens.length > 1 ? () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
+      client = new CovetPyWebSocketClient({
+        url, token, apiKey: api_key, queueSize: queue_size,
+        reconnect: {...(reconnect.max_attempts && {maxAttempts: reconnect.max_attempts}), ...(reconnect.delay && {delay: reconnect.delay * 1000})},
+      });
+      client.on('connected', () => say({event: 'connected'}));
+      client.on('disconnected', () => say({event: 'disconnected'}));
+      client.on('notification', (item) => say({event: 'notification', item}));
+      client.on('notification_read', (item) => say({event: 'notification_read', item}));
+      await client.connect();
+      return {session_id: client.sessionId, user_id: client.userId};
+    },
+    async join({room, options}) {
+      const joined = await client.joinRoom(room, options);
+      if (rooms.get(room) !== joined) {
+        rooms.set(room, joined);
+        joined.on('gap', (item) => say({event: 'gap', of: room, item}));
+        joined.on('metrics', (item) => say({event: 'metrics', of: room, item}));
+        void follow(joined, 'room_event', {of: room});
+      }
+      return {permissions: joined.permissions, member_count: joined.memberCount};
+    },
+    send: ({room, event_type = 'note', payload, idempotency_key: idempotencyKey, correlation_id: correlationId}) =>
+      rooms.get(room).send(event_type, payload, {idempotencyKey, correlationId}),
+    leave: ({room}) => rooms.get(room).leave(),
+    async subscribe({as, stream_type, resource_id, filters, options}) {
+      const subscription = await client.subscribe(stream_type, resource_id, filters, options);
+      subscriptions.set(as, subscription);
+      subscription.on('gap', (item) => say({event: 'gap', of: as, item}));
+      void follow(subscription, 'data', {of: as});
+    },
+    unsubscribe: ({as}) => subscriptions.get(as).unsubscribe(),
+    async call({as, method, params, timeout}) {
+      const controller = new AbortController();
+      calls.set(as, controller);
+      return client.call(method, params, {...(timeout && {timeout: timeout * 1000}), signal: controller.signal});
+    },
+    cancel_call: async ({as}) => calls.get(as).abort(),
+    async upload({as, base64, source = 'bytes', filename, chunk_size: chunkSize, metadata}) {
+      const upload = client.upload(sources[source](bytesOf(base64), filename), {
+        filename, chunkSize, metadata, onProgress: (sent, total) => say({event: 'progress', of: as, item: {sent, total}}),
+      });
+      uploads.set(as, upload);
+      upload.on('status', (item) => say({event: 'status', of: as, item}));
+      return upload.done;
+    },
+    cancel_upload: ({as}) => uploads.get(as).cancel(),
+    pause_upload: async ({as}) => uploads.get(as).pause(),
+    resume_upload: async ({as}) => uploads.get(as).resume(),
+    close: () => client.close(),
+  };
+}
+
+/** Sources that every platform has. */
+export const SOURCES = {
+  bytes: (bytes) => bytes,
+  array_buffer: (bytes) => bytes.buffer,
+  blob: (bytes) => new Blob([bytes]),
+};
+
+/** Carries out a line of JSON, and says what came of it: `{id, result}` or `{id, error}`. */
+export function agent(library, say, sources = SOURCES) {
+  const commands = commandsOf(library, say, sources);
+  return async (line) => {
+    const {id, command, args} = JSON.parse(line);
+    try {
+      say({id, result: (await commands[command](args)) ?? null});
+    } catch (error) {
+      say({id, error: describe(error)});
+    }
+  };
+}
