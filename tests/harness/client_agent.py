@@ -13,6 +13,7 @@ JS_CLIENT = ROOT / "clients/js/dist/index.js"
 COMMANDS = {
     "python": [sys.executable, str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
     "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
+    "chromium": ["node", str(AGENTS / "chromium.mjs"), str(JS_CLIENT)],
 }
 
 
@@ -28,10 +29,10 @@ class AgentError(Exception):
 
 
 class ClientAgent:
-    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`."""
+    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`. `chromium` takes the browser's URL."""
 
-    def __init__(self, language):
-        self._command = COMMANDS[language]
+    def __init__(self, platform, *arguments):
+        self._command = [*COMMANDS[platform], *arguments]
         self._answers = {}
         self._changed = asyncio.Condition()
         self.events = []

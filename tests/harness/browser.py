@@ -1,0 +1,73 @@
+"""A headless Chromium, for programs that drive pages over its DevTools address."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from harness.process import TIMEOUT
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = Path(__file__).resolve().parent.parent.parent / "clients/js/node_modules/playwright-core"
+DRIVER_NEEDS = 20
+
+
+def missing():
+    """Why no page can be driven here; None if one can."""
+    if not PROGRAM:
+        return "there is no Chromium"
+    if not (shutil.which("node") and DRIVER.exists()):
+        return "playwright-core is not installed: it needs Node.js and npm"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.removeprefix("v").split(".")[0]) < DRIVER_NEEDS:
+        return f"playwright-core needs Node.js {DRIVER_NEEDS}, and this is {version.strip()}"
+    return None
+
+
+class Chromium:
+    """`with Chromium() as browser: … browser.url`. Has a profile of its own."""
+
+    def __init__(self):
+        self.url = None
+        self._found = threading.Event()
+        self._lines = []
+
+    def __enter__(self):
+        self._profile = tempfile.TemporaryDirectory(prefix="covet-chromium-", ignore_cleanup_errors=True)
+        arguments = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={self._profile.name}", "--no-first-run",
+                     "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+                     "--disable-component-update", "--disable-extensions", "--disable-sync"]
+        if os.geteuid() == 0:
+            # Its sandbox refuses root.
+            arguments.append("--no-sandbox")
+        self._process = subprocess.Popen([PROGRAM, *arguments, "about:blank"], stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._found.wait(TIMEOUT)
+        if self.url is None:
+            self.__exit__()
+            raise AssertionError("chromium has not started:\n" + "\n".join(self._lines))
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        try:
+            self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(TIMEOUT)
+        self._process.stderr.close()
+        self._profile.cleanup()
+
+    def _read(self):
+        for line in self._process.stderr:
+            self._lines = [*self._lines, line.rstrip("\n")][-40:]
+            if found := re.match(r"DevTools listening on (ws://\S+)", line):
+                self.url = found[1]
+                self._found.set()
+        self._found.set()
