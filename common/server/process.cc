@@ -28,6 +28,7 @@
 #include "common/server/grpc_server.h"
 #include "common/server/keep_warm.h"
 #include "common/server/logging_config.h"
+#include "common/server/operator_metrics.h"
 #include "common/server/signals.h"
 
 namespace covet::server {
@@ -83,6 +84,8 @@ class Process {
         .AddGauge("covet_build_info", "Always 1; the version is in the label.",
                   {{"version", options_.version}})
         .Set(1);
+    last_reload_.Set(1);
+    operator_metrics_ = AddOperatorMetrics(&metrics_, *config_);
     auto admin = AdminServer::Start(config_->admin().listen(),
                                     {.metrics = [this] { return metrics_.TextExposition(); },
                                      .unready = [this] { return Unready(); }});
@@ -158,6 +161,10 @@ class Process {
       if (!role.ok())
         return absl::Status(role.status().code(), absl::StrCat(name, ": ", Text(role.status())));
       roles_.push_back(*std::move(role));
+      operator_metrics_.push_back(metrics_.AddCallbackGauge(
+          "covet_role_ready", "1 while the role wants traffic, as /readyz tells, else 0.",
+          {{"role", name}},
+          [this, made = roles_.back().get()] { return running_ && made->Ready() ? 1.0 : 0.0; }));
     }
     return absl::OkStatus();
   }
@@ -194,6 +201,7 @@ class Process {
     if (!policy.ok()) return RefuseReload(policy.status());
 
     config_ = reloaded->config;
+    last_reload_.Set(1);
     log::SetLevel(LogLevelOf(config_->logging()));
     users_->Reload(*std::move(keys));
     policy_->Set(*std::move(policy));
@@ -206,6 +214,7 @@ class Process {
   }
 
   void RefuseReload(const absl::Status& status) {
+    last_reload_.Set(0);
     log::Error("config_reload_failed", {{"error", Text(status)}});
   }
 
@@ -252,6 +261,7 @@ class Process {
     }
     // Its thread asks the roles for their readiness.
     admin_.reset();
+    operator_metrics_.clear();
     roles_.clear();
     channels_.reset();
     server_.reset();
@@ -263,6 +273,10 @@ class Process {
   metrics::Registry metrics_;
   CallMetrics call_metrics_;
   std::vector<metrics::CallbackRegistration> process_metrics_;
+  std::vector<metrics::CallbackRegistration> operator_metrics_;  // Some ask the roles.
+  const metrics::Gauge last_reload_ =
+      metrics_.AddGauge("covet_config_last_reload_successful",
+                        "0 once SIGHUP found a problem, until one finds none; else 1.");
   std::optional<auth::Authenticator> users_;
   std::optional<policy::PolicyStore> policy_;
   std::optional<auth::PeerTokens> peers_;

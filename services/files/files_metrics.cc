@@ -46,11 +46,13 @@ FilesMetrics::FilesMetrics(metrics::Registry* registry) {
   gauge("covet_files_open_files", "Files of uploads that are held open.", kOpenFiles);
   gauge("covet_files_uploads", "Uploads with a caller, or with something under way.", kOpenUploads);
   gauge("covet_files_queue_bytes", "Bytes of chunks on their way to the disk.", kQueuedBytes);
+  gauge("covet_files_queue_budget_bytes", "Bytes that may be on their way to the disk.",
+        kQueueBudget);
   gauge("covet_files_files", "Files kept.", kFiles);
 }
 
 void FilesMetrics::Copy(const FilesCore& core, const DiskBlobsCounters& disk,
-                        int64_t queued_bytes) {
+                        const limits::MemoryBudget& memory) {
   const FilesCounters& counters = core.counters();
   Values& values = *values_;
   values[kStarted] = counters.uploads_started;
@@ -73,7 +75,8 @@ void FilesMetrics::Copy(const FilesCore& core, const DiskBlobsCounters& disk,
   values[kReread] = disk.reread_bytes.load();
   values[kOpenFiles] = disk.open_files.load();
   values[kOpenUploads] = static_cast<int64_t>(core.open_uploads());
-  values[kQueuedBytes] = queued_bytes;
+  values[kQueuedBytes] = memory.used();
+  values[kQueueBudget] = memory.limit();
   values[kFiles] = counters.files;
 }
 

@@ -19,7 +19,8 @@ class FilesMetrics {
   explicit FilesMetrics(metrics::Registry* registry);
 
   // On the core's executor.
-  void Copy(const FilesCore& core, const DiskBlobsCounters& disk, int64_t queued_bytes);
+  void Copy(const FilesCore& core, const DiskBlobsCounters& disk,
+            const limits::MemoryBudget& memory);
 
  private:
   enum Value : size_t {
@@ -44,6 +45,7 @@ class FilesMetrics {
     kOpenFiles,
     kOpenUploads,
     kQueuedBytes,
+    kQueueBudget,
     kFiles,
     kValues
   };

@@ -167,7 +167,7 @@ class FilesRole final : public server::Role {
   void Tick() {
     if (!ready_) return;
     core_->Tick();
-    metrics_.Copy(*core_, blobs_->counters(), memory_.used());
+    metrics_.Copy(*core_, blobs_->counters(), memory_);
   }
 
   const server::RoleContext context_;

@@ -33,6 +33,8 @@ RoomsMetrics::RoomsMetrics(metrics::Registry* registry)
   gauge("covet_rooms_rooms", "Rooms that exist.", kRooms);
   gauge("covet_rooms_sessions", "Live sessions.", kSessions);
   gauge("covet_rooms_edges", "Edges with a lease.", kEdges);
+  gauge("covet_rooms_inflight_bytes", "Published and not yet committed.", kInflightBytes);
+  gauge("covet_rooms_inflight_limit_bytes", "Beyond it publishes are refused.", kInflightLimit);
 }
 
 void RoomsMetrics::Copy(const RoomsCore& core) {
@@ -48,6 +50,8 @@ void RoomsMetrics::Copy(const RoomsCore& core) {
   values[kRooms] = static_cast<int64_t>(core.room_count());
   values[kSessions] = static_cast<int64_t>(core.session_count());
   values[kEdges] = static_cast<int64_t>(core.edge_count());
+  values[kInflightBytes] = core.inflight_bytes();
+  values[kInflightLimit] = core.max_inflight_bytes();
 }
 
 void RoomsMetrics::OnCommit(const Commit& commit) {

@@ -36,6 +36,8 @@ class RoomsMetrics final : public eventlog::SqliteLogObserver {
     kRooms,
     kSessions,
     kEdges,
+    kInflightBytes,
+    kInflightLimit,
     kValues
   };
   using Values = std::array<std::atomic<int64_t>, kValues>;

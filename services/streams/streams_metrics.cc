@@ -33,9 +33,12 @@ StreamsMetrics::StreamsMetrics(metrics::Registry* registry)
           "Readers ended because the log no longer had what they needed.", kResets);
   counter("covet_streams_source_starts_total", "Runs of sources.", kSourceStarts);
   counter("covet_streams_source_failures_total", "Runs of sources that failed.", kSourceFailures);
+  counter("covet_streams_source_gaps_total",
+          "Times that a source lost records, of which readers are told.", kSourceGaps);
   gauge("covet_streams_readers", "Subscribes that are open.", kReaders);
   gauge("covet_streams_resources", "Resources that configuration declares.", kResources);
   gauge("covet_streams_inflight_bytes", "Published and not yet committed.", kInflightBytes);
+  gauge("covet_streams_inflight_limit_bytes", "Beyond it publishes are refused.", kInflightLimit);
   registrations_.push_back(registry->AddCallbackGauge(
       "covet_streams_source_lag_seconds", "How far the source that is furthest ahead is ahead.", {},
       value(kSourceLagMs, 1e-3)));
@@ -62,9 +65,11 @@ void StreamsMetrics::Copy(const StreamsCore& core) {
   values[kResets] = counters.resets;
   values[kSourceStarts] = core.source_counters().starts;
   values[kSourceFailures] = core.source_counters().failures;
+  values[kSourceGaps] = core.source_gaps();
   values[kReaders] = core.follower_count();
   values[kResources] = static_cast<int64_t>(core.resource_count());
   values[kInflightBytes] = core.inflight_bytes();
+  values[kInflightLimit] = core.max_inflight_bytes();
   values[kSourceLagMs] = sources.max_lag_ms;
   values[kSourcesIdle] = sources.by_state[v1::SOURCE_STATE_IDLE];
   values[kSourcesConnecting] = sources.by_state[v1::SOURCE_STATE_CONNECTING];

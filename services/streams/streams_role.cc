@@ -137,7 +137,10 @@ class StreamsRole final : public server::Role {
       if (backend != context_.config->backends().end()) used.emplace(name, backend->second);
     }
     if (used.empty()) return absl::OkStatus();
-    auto backends = backends::Backends::Create(used, {});
+    backends::Backends::Options options;
+    options.role = "streams";
+    options.metrics = context_.metrics;
+    auto backends = backends::Backends::Create(used, std::move(options));
     if (!backends.ok()) return backends.status();
     backends_ = *std::move(backends);
     return absl::OkStatus();

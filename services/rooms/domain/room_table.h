@@ -77,6 +77,7 @@ class RoomTable {
   void WantTrim(const RoomPtr& room);
 
   int64_t inflight_bytes() const { return inflight_bytes_; }
+  int64_t max_inflight_bytes() const { return options_.max_inflight_bytes; }
   eventlog::EventLog& LogOf(const Room& room) { return room.memory() ? memory_ : disk_; }
 
  private:

@@ -137,6 +137,9 @@ class RoomsCore {
   size_t room_count() const { return table_.rooms().size(); }
   size_t edge_count() const { return edges_.edges().size(); }
   size_t session_count() const { return edges_.sessions().size(); }
+  // Published and not yet committed, and beyond which publishes are refused.
+  int64_t inflight_bytes() const { return table_.inflight_bytes(); }
+  int64_t max_inflight_bytes() const { return table_.max_inflight_bytes(); }
   size_t pending_notifications() const { return inboxes_.pending_count(); }
   const std::string& incarnation() const { return incarnation_; }
 

@@ -44,7 +44,10 @@ class RecordBuffer {
 
   // The source lost records just before the one that is added next, or, where none follows, before
   // the first of a later buffer.
-  void MarkGap() { gap_ = true; }
+  void MarkGap() {
+    gap_ = true;
+    ++gaps_;
+  }
 
   // Where the source goes on after everything in here, at most 4 KiB of its own making; stored with
   // the records in one commit. Without records it alone is stored. For sources only.
@@ -67,6 +70,8 @@ class RecordBuffer {
   void Remove(const std::vector<size_t>& places);
   // Whether a gap waits for a record.
   bool gap_pending() const { return gap_; }
+  // How often MarkGap was called.
+  int64_t gaps() const { return gaps_; }
   // The records in the form of EncodeRecords, the last one with the position. The buffer is of no
   // use afterwards. `gap_before` marks the first.
   std::string Encode(bool gap_before) &&;
@@ -78,6 +83,7 @@ class RecordBuffer {
   std::vector<uint64_t> hashes_;
   bool has_keys_ = false;
   bool gap_ = false;
+  int64_t gaps_ = 0;
   std::string position_;
   std::vector<payload::JsonMember> members_;  // Scratch.
   std::string record_;                        // Scratch.

@@ -184,6 +184,7 @@ void StreamLog::Append(RecordBuffer records, bool bounded, AppendCallback done) 
   if (append_failed_ || (bounded && env_.inflight_bytes > env_.max_inflight_bytes)) {
     return done(Unavailable("the log is behind"));
   }
+  env_.gaps += records.gaps();
   const bool had_records = !records.empty();
   if (!had_records) {
     gap_pending_ |= records.gap_pending();

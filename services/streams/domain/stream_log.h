@@ -36,6 +36,7 @@ struct StreamLogEnvironment {
   // Appends of publishers that wait for their commit; beyond the bound they get UNAVAILABLE.
   int64_t max_inflight_bytes = 64LL << 20;
   int64_t inflight_bytes = 0;
+  int64_t gaps = 0;  // That sources told of.
   // Requests that wait for a log to be opened, for each log.
   size_t max_waiting_requests = 10'000;
 };

@@ -289,6 +289,7 @@ TEST_F(StreamLogTest, MarksAGapOnTheNextRecordThatComes) {
     return true;
   });
   EXPECT_THAT(gaps, ElementsAre(true, false));
+  EXPECT_EQ(env_.gaps, 1);
 }
 
 TEST_F(StreamLogTest, BeginsAnewAfterItsDeletion) {

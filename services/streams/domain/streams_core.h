@@ -150,7 +150,9 @@ class StreamsCore {
   SourcesSummary sources() const;
   int64_t follower_count() const;
   size_t resource_count() const { return resources_.size(); }
+  int64_t source_gaps() const { return log_env_.gaps; }
   int64_t inflight_bytes() const { return log_env_.inflight_bytes; }
+  int64_t max_inflight_bytes() const { return log_env_.max_inflight_bytes; }
 
  private:
   using Key = std::pair<int, std::string>;  // Type and id, in the order of ListResources.
