@@ -240,6 +240,24 @@ async def test_methods_of_the_backend_are_listed(covet):
         assert (await error(c, "orders.watch_stock"))["code"] == "METHOD_NOT_FOUND"
 
 
+async def test_a_backend_that_was_not_reached_yet(make_covet):
+    late = ExampleBackend()
+    covet = make_covet("split", backends={"shop": late.config(**NEVER_OPENS)}, limits=LIMITS)
+    try:
+        async with covet.connect() as c:
+            for method in ("orders.get_order", "shop.v1.Orders/GetOrder"):
+                waiting = await error(c, method, {"order_id": "order_0"})
+                assert waiting["code"] == "UNAVAILABLE" and waiting["recoverable"], waiting
+                assert waiting["details"] == {"reason": "BACKEND_NOT_REACHED", "backend": "shop"}
+            assert (await error(c, "elsewhere.get_order"))["code"] == "METHOD_NOT_FOUND"
+            await asyncio.to_thread(late.start)
+            await asyncio.to_thread(covet.process("rpc").wait_log, "rpc_methods_changed", backend="shop")
+            assert (await error(c, "orders.get_order", {"order_id": "order_0"}))["code"] == "ORDER_NOT_FOUND"
+            assert (await error(c, "orders.no_such"))["code"] == "METHOD_NOT_FOUND"
+    finally:
+        late.close()
+
+
 async def test_a_backend_that_restarts_with_a_new_schema_under_traffic(make_covet, backend):
     covet = make_covet("split", backends={"shop": backend.config(**NEVER_OPENS)}, limits=LIMITS)
     rpc = covet.process("rpc")

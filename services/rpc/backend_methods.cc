@@ -52,4 +52,15 @@ std::vector<MethodPtr> BackendMethods(backends::Backend& backend, RpcMetrics& me
   return methods;
 }
 
+std::vector<AwaitedNames> AwaitedNamesOf(const backends::Backend& backend,
+                                         const config::v1::BackendConfig& config) {
+  std::vector<AwaitedNames> awaited;
+  if (backend.methods()) return awaited;
+  for (const config::v1::BackendServiceConfig& offered : config.services()) {
+    awaited.push_back({backend.name(), offered.service() + "/"});
+    if (!offered.prefix().empty()) awaited.push_back({backend.name(), offered.prefix() + "."});
+  }
+  return awaited;
+}
+
 }  // namespace covet::rpc

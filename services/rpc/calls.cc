@@ -66,6 +66,10 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
   const std::shared_ptr<const MethodRegistry> methods = methods_.Get();
   const MethodPtr* found = methods->Find(request.method);
   if (found == nullptr) {
+    if (const std::string* backend = methods->Awaited(request.method); backend != nullptr) {
+      return refuse(MakeCallError(ErrorCode::kUnavailable, "the backend was not reached yet",
+                                  {{"reason", "BACKEND_NOT_REACHED"}, {"backend", *backend}}));
+    }
     return refuse(MakeCallError(ErrorCode::kMethodNotFound, "no such method",
                                 {{"method", std::string(request.method)}}));
   }

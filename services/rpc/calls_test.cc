@@ -38,8 +38,8 @@ class CallsTest : public testing::Test {
   void Make(Calls::Options options) {
     calls_ = std::make_unique<Calls>(options, clock_, *policy_, metrics_);
     std::vector<NameClash> clashes;
-    calls_->SetMethods(
-        std::make_shared<const MethodRegistry>(std::vector<MethodPtr>{method_}, &clashes));
+    calls_->SetMethods(std::make_shared<const MethodRegistry>(
+        std::vector<MethodPtr>{method_}, std::vector<AwaitedNames>(), &clashes));
   }
   std::shared_ptr<backends::BackendCall> Start(const std::string& method) {
     return calls_->Start({.identity = caller_,

@@ -17,7 +17,7 @@ MethodPtr Make(const std::string& name, const std::string& grpc, const std::stri
 
 TEST(MethodRegistryTest, FindsByEitherName) {
   std::vector<NameClash> clashes;
-  const MethodRegistry registry({Make("a.get", "x.A/Get", "one"), Make("", "x.B/Get", "one")},
+  const MethodRegistry registry({Make("a.get", "x.A/Get", "one"), Make("", "x.B/Get", "one")}, {},
                                 &clashes);
   EXPECT_THAT(clashes, IsEmpty());
   ASSERT_NE(registry.Find("a.get"), nullptr);
@@ -32,7 +32,7 @@ TEST(MethodRegistryTest, FindsByEitherName) {
 TEST(MethodRegistryTest, ANameStaysWithWhoHadItFirst) {
   std::vector<NameClash> clashes;
   const MethodRegistry registry({Make("a.get", "x.A/Get", "one"), Make("a.get", "y.A/Get", "two")},
-                                &clashes);
+                                {}, &clashes);
   ASSERT_THAT(clashes, SizeIs(1));
   EXPECT_EQ(clashes[0].name, "a.get");
   EXPECT_EQ(clashes[0].kept, "one");
@@ -41,6 +41,17 @@ TEST(MethodRegistryTest, ANameStaysWithWhoHadItFirst) {
   // Its other name still works, and is how it is listed.
   EXPECT_EQ((*registry.Find("y.A/Get"))->backend, "two");
   EXPECT_TRUE(registry.methods().contains("y.A/Get"));
+}
+
+TEST(MethodRegistryTest, TellsWhichBackendANameAwaits) {
+  std::vector<NameClash> clashes;
+  const MethodRegistry registry({Make("a.get", "x.A/Get", "one")}, {{"two", "y.B/"}, {"two", "b."}},
+                                &clashes);
+  ASSERT_NE(registry.Awaited("b.get"), nullptr);
+  EXPECT_EQ(*registry.Awaited("b.get"), "two");
+  EXPECT_NE(registry.Awaited("y.B/Get"), nullptr);
+  EXPECT_EQ(registry.Awaited("a.other"), nullptr);
+  EXPECT_EQ(registry.Awaited("b"), nullptr);
 }
 
 }  // namespace

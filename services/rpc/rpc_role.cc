@@ -146,13 +146,18 @@ class RpcRole final : public server::Role {
   // All methods known now, ours first: a backend cannot take their names.
   size_t Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<MethodPtr> methods = own_;
+    std::vector<AwaitedNames> awaited;
     for (backends::Backend* backend : backends_->all()) {
+      for (AwaitedNames& names :
+           AwaitedNamesOf(*backend, context_.config->backends().at(backend->name()))) {
+        awaited.push_back(std::move(names));
+      }
       for (MethodPtr& method : BackendMethods(*backend, metrics_)) {
         methods.push_back(std::move(method));
       }
     }
     std::vector<NameClash> clashes;
-    auto registry = std::make_shared<const MethodRegistry>(methods, &clashes);
+    auto registry = std::make_shared<const MethodRegistry>(methods, std::move(awaited), &clashes);
     for (const NameClash& clash : clashes) {
       log::Error("rpc_method_clash",
                  {{"method", clash.name}, {"backend", clash.refused}, {"taken_by", clash.kept}});
