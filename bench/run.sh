@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the benchmarks on what BUILD_DIR holds; ./dev bench builds it first. Options: bench/run.sh --help.
+# Runs the benchmarks on what BUILD_DIR holds, with the tests' Python; ./dev bench builds and sets both up first.
+# Options: bench/run.sh --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export BUILD_DIR="${BUILD_DIR:-build-release}"
@@ -10,5 +11,4 @@ if command -v npm >/dev/null &&
   npm ci --prefix "$peers" --no-audit --no-fund --loglevel=error >&2 </dev/null ||
     printf 'bench: npm ci failed; ws and socket.io are left out\n' >&2
 fi
-# The tests' harness knows which ports are free.
-PYTHONPATH=bench:tests exec python3 -m driver "$@"
+PYTHONPATH=bench:tests exec "${PYTHON:-.venv/bin/python}" -m driver "$@"

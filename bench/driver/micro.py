@@ -9,14 +9,15 @@ from pathlib import Path
 LIMIT_SECONDS = 60
 
 
-def run(build_dir, work_dir, min_time):
+def run(plan):
     results = []
-    for path in sorted(Path(build_dir).rglob("*_benchmark")):
+    folder = plan.folder("micro")
+    for path in sorted(Path(plan.build_dir).rglob("*_benchmark")):
         if not path.is_file() or not os.access(path, os.X_OK):
             continue
-        out = work_dir / f"{path.name}.json"
+        out = folder / f"{path.name}.json"
         try:
-            subprocess.run([path, f"--benchmark_min_time={min_time}", f"--benchmark_out={out}",
+            subprocess.run([path, f"--benchmark_min_time={0.05 if plan.quick else 0.2}", f"--benchmark_out={out}",
                             "--benchmark_out_format=json"],
                            check=True, capture_output=True, timeout=LIMIT_SECONDS)
             runs = json.loads(out.read_text())["benchmarks"]

@@ -34,6 +34,34 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(cells[2:5], ["0.10", "0.20", "2.00"])
         self.assertEqual(cells[8], "7.0")
 
+    def test_of_a_part_measured_twice_the_last_run_counts(self):
+        def run(revision, **parts):
+            whole = document({}) | parts
+            return whole | {"machine": whole["machine"] | {"revision": revision}}
+
+        def stream(rate):
+            return {"1": [{"published_per_s": rate, "received_per_s": 1, "complete": True, "failed": 0}]}
+
+        micro = [{"name": "BM_BothWays", "cpu_time": 2000.0, "time_unit": "ns"}]
+        text = report.render(run("old", streams=stream(100_000), micro=micro), run("new", streams=stream(300_000)))
+        self.assertIn("300,000", goal_line(text, "records/s ingested"))
+        self.assertIn("met", goal_line(text, "records/s ingested"))
+        self.assertIn("2.00 µs", goal_line(text, "transcoding"))
+        self.assertIn("micro: ", next(line for line in text.splitlines() if "revision old" in line))
+        self.assertTrue(next(line for line in text.splitlines() if "revision new" in line).startswith("streams: "))
+
+    def test_what_is_incomplete_is_told(self):
+        runs = [{"published_per_s": 1, "received_per_s": 1, "complete": False, "failed": 2}]
+        self.assertIn("Not clean: 100: 1 runs incomplete, 2 calls failed.", report.render(document({}) | {"streams": {"100": runs}}))
+
+    def test_changes_are_compared_round_by_round(self):
+        rounds = [{"covet": {"rows_per_s": ours, "cpu_us_per_row": 2}, "pg_recvlogical": {"rows_per_s": theirs, "cpu_us_per_row": 1}}
+                  for ours, theirs in ((80, 100), (60, 100), (90, 100))]
+        text = report.render(document({}) | {"changes": {"inserts, 1,000 a transaction": rounds}})
+        line = goal_line(text, "changes, inserts")
+        self.assertIn("0.80×", line)
+        self.assertIn("0.60–0.90", line)
+
     def test_goals_compare_medians_with_the_floor_of_as_many_threads(self):
         key = "server_cpu_us_per_delivery"
         text = report.render(document({"fanout": {

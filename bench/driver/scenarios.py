@@ -1,6 +1,6 @@
-"""What is measured: the shapes of load, and the targets that Covet is held to."""
+"""What covet-load measures: the shapes of load, the servers, and the figures that are shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -53,27 +53,4 @@ SCENARIOS = (
              ("covet", "floor", "ws", "socket.io"),
              (("connections/s", "connections_per_second", "{:,.0f}"),
               ("CPU µs/connection", "server_cpu_us_per_connection", "{:.0f}"))),
-)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """`numerator` of Covet, over the same figure of `reference` if there is one, against a bound."""
-
-    text: str
-    scenario: str
-    key: str
-    bound: float
-    at_most: bool
-    reference: str = ""
-    unit: str = field(default="")
-
-
-GOALS = (
-    Goal("CPU per delivery, against the floor", "fanout", "server_cpu_us_per_delivery", 1.25, True, "floor", "×"),
-    Goal("p99 latency, against the floor", "fanout", "latency_us_p99", 1.5, True, "floor", "×"),
-    Goal("deliveries/s at window 8, against Socket.IO", "saturation", "deliveries_per_second", 5, False,
-         "socket.io", "×"),
-    Goal("memory of an idle connection", "idle", "pss_bytes_per_connection", 10 * 1024, True, "", " bytes"),
-    Goal("authenticated connections/s", "connect", "connections_per_second", 1500, False),
 )

@@ -1,51 +1,28 @@
 """The servers that are compared, and how each is started and spoken to."""
 
-import secrets
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ports import free_port
 
-from driver.processes import BenchError, Server, find_program, fresh_dir
+from driver import covetd
+from driver.processes import BenchError, Server, fresh_dir
 
 PEERS = Path("bench/peers")
 # What an event of Covet measures if none has been captured.
 DEFAULT_EVENT_BYTES = 480
-JWT_KEY_ID = "bench"
-ROLE = "bench"
 
-COVET_CONFIG = """\
-edge:
-  listen: 127.0.0.1:{port}
-  threads: {threads}
-  drain_window: 0s
-grpc:
-  listen: 127.0.0.1:{grpc_port}
-admin:
-  listen: 127.0.0.1:{admin_port}
-limits:
-  unlimited: true
-auth:
-  jwt:
-    keys:
-      - kid: {key_id}
-        algorithm: HS256
-        secret:
-          value: {secret}
-roles:
-  {role}:
-    grants:
-      - {{action: "room:read", pattern: "bench_*"}}
-      - {{action: "room:write", pattern: "bench_*"}}
-rooms:
-  patterns:
-    - pattern: "bench_*"
-storage:
-  data_dir: {data_dir}
-"""
+
+@dataclass(frozen=True)
+class Running:
+    port: int
+    pid: int
+    log_path: Path
 
 
 class Target:
-    """A kind of server: `start` gives a running one, `load_options` how covet-load speaks to it."""
+    """A kind of server: `start` gives a running one as a context, `load_options` how covet-load speaks to it."""
 
     def __init__(self, name, work_dir):
         self.name = name
@@ -59,38 +36,27 @@ class Target:
 
 
 class Covet(Target):
-    def __init__(self, work_dir, build_dir, threads, settings):
+    def __init__(self, work_dir, plan):
         super().__init__("covet", work_dir)
-        self._program = find_program(build_dir, "covetd")
-        if self._program is None:
-            raise BenchError(f"no covetd in {build_dir}; --targets leaves it out")
-        self._secret = secrets.token_hex(32)
-        self._threads = threads
-        self._settings = settings
+        plan.program("covetd")
+        self._plan = plan
 
+    @contextlib.contextmanager
     def start(self):
-        fresh_dir(self.work_dir)
-        config = self.work_dir / "config.yaml"
-        port, admin_port = free_port(), free_port()
-        config.write_text(COVET_CONFIG.format(
-            port=port, grpc_port=free_port(), admin_port=admin_port, threads=self._threads, key_id=JWT_KEY_ID, secret=self._secret, role=ROLE,
-            data_dir=(self.work_dir / "data").resolve()))
-        command = [self._program, f"--config={config}", "--target=all"]
-        for setting in self._settings:
-            command += ["--set", setting]
-        return Server(command, self.work_dir, port, ready_url=f"http://127.0.0.1:{admin_port}/readyz")
+        grants = [("room:read", "bench_*"), ("room:write", "bench_*")]
+        config = {"rooms": {"patterns": [{"pattern": "bench_*"}]}}
+        with covetd.deployment(self._plan, fresh_dir(self.work_dir), grants, config) as deployment:
+            port = int(deployment.http_address.rpartition(":")[2])
+            yield Running(port=port, pid=deployment.edge.pid, log_path=self.work_dir)
 
     def load_options(self):
-        return ["--protocol=covet", f"--jwt_secret={self._secret}", f"--jwt_key_id={JWT_KEY_ID}",
-                f"--jwt_roles={ROLE}"]
+        return ["--protocol=covet", *covetd.token_options()]
 
 
 class Floor(Target):
-    def __init__(self, work_dir, build_dir, threads):
+    def __init__(self, work_dir, plan, threads):
         super().__init__(f"floor-{threads}", work_dir)
-        self._program = find_program(build_dir, "covet-floor")
-        if self._program is None:
-            raise BenchError(f"no covet-floor in {build_dir}")
+        self._program = plan.program("covet-floor")
         self._threads = threads
         self.event_bytes = DEFAULT_EVENT_BYTES
 
@@ -121,12 +87,12 @@ class Peer(Target):
         return [f"--protocol={self._protocol}"]
 
 
-def make_targets(names, work_dir, build_dir, threads, settings):
+def make_targets(names, work_dir, plan):
     """The targets asked for, by name. Peers that npm could not install are left out, and said so."""
     makers = {
-        "covet": lambda: Covet(work_dir, build_dir, threads, settings),
-        f"floor-{threads}": lambda: Floor(work_dir, build_dir, threads),
-        "floor-1": lambda: Floor(work_dir, build_dir, 1),
+        "covet": lambda: Covet(work_dir, plan),
+        f"floor-{plan.threads}": lambda: Floor(work_dir, plan, plan.threads),
+        "floor-1": lambda: Floor(work_dir, plan, 1),
         "ws": lambda: Peer(work_dir, "ws", "ws_server.js", "plain"),
         "socket.io": lambda: Peer(work_dir, "socket.io", "socketio_server.js", "socketio"),
     }

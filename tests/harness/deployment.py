@@ -14,7 +14,7 @@ SERVICES = ("rooms", "streams", "files", "rpc")
 class Deployment:
     """`mode` is `all` or `split`. Processes keep their addresses and data over restarts."""
 
-    def __init__(self, mode, folder, overrides=None):
+    def __init__(self, mode, folder, overrides=None, base=BASE):
         self.mode = mode
         self.folder = folder
         self.processes = {}
@@ -31,7 +31,7 @@ class Deployment:
             if role in ("all", "edge"):
                 own["edge"] = {"listen": f"127.0.0.1:{free_port()}"}
             addresses[role] = own["grpc"]["listen"]
-            self.processes[role] = Process(role, merged(BASE, own, overrides), folder)
+            self.processes[role] = Process(role, merged(base, own, overrides), folder)
 
     def start(self):
         for process in self.processes.values():

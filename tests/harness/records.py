@@ -119,20 +119,20 @@ class Follower:
         return next(filter(wanted, self.records))
 
 
-def list_resources(address):
+def list_resources(address, metadata=None):
     """(stream type, id) → Resource."""
     pb = module("streams.v1.streams_pb2")
-    with Api(address) as api:
+    with Api(address, metadata) as api:
         answer = api._call("streams.v1.streams", "StreamService", "ListResources", pb.ListResourcesRequest())
     return {(pb.StreamType.Name(r.stream_type).removeprefix("STREAM_TYPE_").lower(), r.resource_id): r for r in answer.resources}
 
 
-def wait_source(address, stream_type, resource_id, state, timeout=TIMEOUT):
+def wait_source(address, stream_type, resource_id, state, timeout=TIMEOUT, metadata=None):
     """Waits until the resource's source is in this state and returns its status."""
     pb = module("streams.v1.streams_pb2")
     deadline = time.monotonic() + timeout
     while True:
-        status = list_resources(address)[stream_type, resource_id].source
+        status = list_resources(address, metadata)[stream_type, resource_id].source
         if status.state == pb.SourceState.Value("SOURCE_STATE_" + state):
             return status
         assert time.monotonic() < deadline, f"the source is not {state}: {status}"
