@@ -168,6 +168,6 @@ async def test_the_python_client_goes_on_over_restarts(make_covet):
         await asyncio.to_thread(files.kill)
         await asyncio.to_thread(files.start)
         complete = await asyncio.wait_for(upload, 3 * TIMEOUT)
-        assert fetch(covet, complete["url"]).body == data
+        assert fetch(covet, complete.url).body == data
     finally:
         await client.close()

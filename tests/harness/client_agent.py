@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 AGENTS = ROOT / "tests/harness/agents"
 JS_CLIENT = ROOT / "clients/js/dist/index.js"
 COMMANDS = {
-    "python": [sys.executable, str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
+    # Another one shows that the library holds what it says of old versions: an environment with `websockets`.
+    "python": [os.environ.get("COVET_CLIENT_PYTHON", sys.executable), str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
     "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
     "chromium": ["node", str(AGENTS / "chromium.mjs"), str(JS_CLIENT)],
 }
@@ -26,6 +28,10 @@ class AgentError(Exception):
         self.code = error.get("code")
         self.reason = error.get("reason")
         self.details = error.get("details")
+        self.status = error.get("status")
+        self.close_code = error.get("close_code")
+        self.rate_limit = error.get("rate_limit")
+        self.cause = error.get("cause")
 
 
 class ClientAgent:
@@ -43,7 +49,7 @@ class ClientAgent:
         self._reading = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, kind, *_):
         self._process.stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), TIMEOUT)
@@ -51,6 +57,8 @@ class ClientAgent:
             self._process.kill()
             raise
         await self._reading
+        if kind is None:
+            assert self._process.returncode == 0, f"the agent has ended with {self._process.returncode}; see its standard error"
 
     def start(self, command, **args):
         """A future of the command's answer."""

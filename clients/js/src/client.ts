@@ -1,30 +1,32 @@
-import {Connection, type Closed, type Message} from './connection.js';
-import {
-  AuthenticationError, ConnectionLostError, EndedError, NotConnectedError, QueueFullError,
-  ServerError, errorOf,
-} from './errors.js';
+import {lostError, type Closed, type Message} from './connection.js';
+import {Download, type DownloadOptions} from './download.js';
+import {QueueFullError, RequestTimeoutError, RpcTimeoutError, ServerError, errorOf, isLost} from './errors.js';
 import {Feed, invoke} from './feed.js';
 import type {Link} from './link.js';
+import {Outbox} from './outbox.js';
 import {newId} from './platform.js';
-import {DEFAULT_RECONNECT, mayReconnect, waitBefore, type Reconnect} from './reconnect.js';
+import {DEFAULT_RECONNECT, isOurFault, waitBefore, type Reconnect} from './reconnect.js';
+import type {AnyResumable} from './resumable.js';
 import {Room, type JoinOptions} from './room.js';
+import {Session, type Token} from './session.js';
 import {Subscription, type Filters, type StreamType, type SubscribeOptions} from './subscription.js';
-import {Upload, type UploadOptions, type UploadSource} from './upload.js';
+import {Upload, type UploadOptions} from './upload.js';
+import type {UploadSource} from './upload_source.js';
 
 export interface ClientOptions {
   url: string;
   /** A JWT, or a function that yields a fresh one: asked at each connect, and when the token is about to end. */
-  token?: string | (() => string | Promise<string>);
+  token?: Token;
   apiKey?: string;
   reconnect?: Partial<Reconnect>;
-  /** Messages to rooms that may wait for a connection. */
+  /** Messages to rooms that may wait for a connection, 100 unless given, and as many joins and subscribes. */
   queueSize?: number;
 }
 
 export interface CallOptions {
-  /** Milliseconds. */
+  /** Milliseconds, 10,000 unless given, at most 60,000. */
   timeout?: number;
-  /** Cancels the call, at the backend too. */
+  /** Cancels the call, at the backend too; its reason is what the caller gets. */
   signal?: AbortSignal;
   correlationId?: string;
 }
@@ -48,19 +50,16 @@ export interface ClientEvents {
   notification_read: [string];
   /** No connection any more, and none will come. */
   ended: [Error];
+  /** Something failed that nobody waits for; shown on the console if nobody listens. */
+  error: [Error];
 }
 
-const REQUEST_MS = 15_000;
 const DEFAULT_CALL_MS = 10_000;
 /** The edge ends a call at its timeout; this is for the answer's way back. */
 const CALL_GRACE_MS = 5_000;
+const DEFAULT_QUEUE_SIZE = 100;
+const DEFAULT_CHUNK_LIMIT = 512 << 10;
 const REMEMBERED_NOTIFICATIONS = 1000;
-
-interface Repeating {
-  message: Message;
-  resolve: (answer: Message) => void;
-  reject: (error: Error) => void;
-}
 
 /** One user's connection to Covet, kept up until `close`. */
 export class CovetPyWebSocketClient {
@@ -69,63 +68,60 @@ export class CovetPyWebSocketClient {
   capabilities: string[] = [];
   limits: Record<string, number> = {};
 
-  private readonly policy: Reconnect;
-  private readonly queueSize: number;
   private readonly rooms = new Map<string, Room>();
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly uploads = new Map<string, Upload>();
-  private readonly repeating = new Map<string, Repeating>();
   private readonly listeners = new Map<string, Set<(...args: never[]) => unknown>>();
   private readonly notificationFeed = new Feed<Notification>(REMEMBERED_NOTIFICATIONS);
   private readonly seenNotifications = new Set<string>();
-  private connection: Connection | undefined;
-  private connecting: Promise<void> | undefined;
-  private ended: Error | undefined;
-  private wakeUp: (() => void) | undefined;
+  private readonly queueSize: number;
+  private readonly session: Session;
+  private readonly outbox: Outbox;
   private readonly link: Link;
 
-  constructor(private readonly options: ClientOptions) {
-    this.policy = {...DEFAULT_RECONNECT, ...options.reconnect};
-    this.queueSize = options.queueSize ?? 100;
+  constructor({url, token, apiKey, reconnect, queueSize = DEFAULT_QUEUE_SIZE}: ClientOptions) {
+    this.queueSize = queueSize;
+    this.session = new Session({url, token, apiKey, policy: {...DEFAULT_RECONNECT, ...reconnect}}, {
+      up: (ack) => this.up(ack),
+      down: (closed) => this.down(closed),
+      message: (message) => this.onMessage(message),
+      ended: (reason, error) => this.ended(reason, error),
+      problem: (error) => this.problem(error),
+    });
+    this.outbox = new Outbox(this.session, queueSize);
     const client = this;
     this.link = {
       get binaryChunks() {
         return client.capabilities.includes('binary_chunks');
       },
-      ask: (message, timeoutMs, binary) => this.ask(message, timeoutMs, binary),
-      repeatable: (message) => this.repeatable(message),
-      rejoin: (room) => void this.tryRejoin(room),
-      resubscribe: (subscription) => this.resubscribe(subscription),
-      forgetRoom: (room) => void this.rooms.delete(room.roomId),
-      forgetSubscription: (subscription) => void this.subscriptions.delete(subscription.subscriptionId),
-      whenConnected: () => this.whenConnected(),
-      whenLost: () => this.connection?.closed.then(() => {}) ?? Promise.resolve(),
+      get chunkBytes() {
+        return client.limits.chunk_bytes ?? DEFAULT_CHUNK_LIMIT;
+      },
+      ask: (message, options) => this.session.ask(message, options),
+      repeatable: (message) => this.outbox.send(message),
+      reopen: (source) => this.reopen(source),
+      forget: (source) => this.forget(source),
+      whenConnected: () => this.session.whenConnected(),
+      whenLost: () => this.session.whenLost(),
+      backOff: (attempt, error) => this.backOff(attempt, error),
     };
   }
 
   get connected(): boolean {
-    return this.connection !== undefined;
+    return this.session.connected;
   }
 
-  /** Rejects with AuthenticationError, or ConnectionLostError without a server: the first connection is not tried again. */
-  async connect(): Promise<void> {
-    this.connecting ??= this.open().then((connection) => {
-      this.up(connection);
-    });
-    try {
-      await this.connecting;
-    } catch (error) {
-      this.connecting = undefined;
-      throw error;
-    }
+  /**
+   * Rejects with AuthenticationError, with TokenError, or with ConnectionLostError without a server: the first connection is
+   * not tried again by itself. A client that has ended does not come back: make another one.
+   */
+  connect(): Promise<void> {
+    return this.session.start();
   }
 
   /** Ends the connection and everything that stands on it. */
-  async close(): Promise<void> {
-    const connection = this.connection;
-    this.finish(new EndedError('the client', 'closed'), undefined);
-    connection?.close();
-    await connection?.closed;
+  close(): Promise<void> {
+    return this.session.close();
   }
 
   on<K extends keyof ClientEvents>(name: K, listener: (...args: ClientEvents[K]) => unknown): this {
@@ -139,16 +135,22 @@ export class CovetPyWebSocketClient {
     return this;
   }
 
-  /** Joining a room again replaces its options. */
+  /**
+   * Joins, on the next connection if there is none now. Rejects with ServerError (PERMISSION_DENIED, ROOM_NOT_FOUND, …).
+   * Joining a room again replaces its options; it goes on where it is.
+   */
   async joinRoom(roomId: string, options: JoinOptions = {}): Promise<Room> {
-    const known = this.rooms.get(roomId);
-    const room = known ?? new Room(this.link, roomId, options);
-    room.setOptions(options);
+    const room = this.rooms.get(roomId) ?? new Room(this.link, roomId, options);
+    const old = room.replaceOptions(options);
     this.rooms.set(roomId, room);
     try {
-      await this.ask(room.joinMessage());
+      await this.open(room);
     } catch (error) {
-      if (!known && this.rooms.get(roomId) === room) this.rooms.delete(roomId);
+      // It goes on as it was.
+      if (room.established && !room.ended) {
+        room.replaceOptions(old);
+        this.reopen(room);
+      } else this.forget(room);
       throw error;
     }
     return room;
@@ -158,15 +160,13 @@ export class CovetPyWebSocketClient {
     await this.rooms.get(roomId)?.leave();
   }
 
-  /** Rejects with ServerError, whose `details.reason` tells why there is no such stream. */
+  /** Subscribes, on the next connection if there is none now. Rejects with ServerError, whose `details.reason` tells why. */
   async subscribe(streamType: StreamType, resourceId: string, filters?: Filters, options: SubscribeOptions = {}): Promise<Subscription> {
     const subscription = new Subscription(this.link, streamType, resourceId, filters, options);
-    const message = subscription.subscribeMessage();
-    this.subscriptions.set(message.id, subscription);
     try {
-      await this.ask(message);
+      await this.open(subscription);
     } catch (error) {
-      this.subscriptions.delete(message.id);
+      this.forget(subscription);
       throw error;
     }
     return subscription;
@@ -185,178 +185,148 @@ export class CovetPyWebSocketClient {
       data: {method, params, timeout},
       ...(correlationId !== undefined && {metadata: {correlation_id: correlationId}}),
     };
-    const cancel = () => this.sendQuietly({type: 'rpc_cancel', id: newId('rc'), data: {call_id: message.id}});
-    signal?.addEventListener('abort', cancel, {once: true});
     try {
-      return (await this.ask(message, timeout + CALL_GRACE_MS)).data.result as T;
+      return (await this.session.ask(message, {timeoutMs: timeout + CALL_GRACE_MS, signal})).data.result as T;
     } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', cancel);
+      const late = error instanceof RequestTimeoutError;
+      if (late || signal?.aborted) this.session.tell({type: 'rpc_cancel', id: newId('rc'), data: {call_id: message.id}});
+      throw late ? new RpcTimeoutError('RPC_TIMEOUT', error.message, {}, true) : error;
     }
   }
 
-  /** Notifications from now on, each acknowledged as it is taken in. */
+  /** Notifications from now on, those that nobody has listened for yet included. */
   notifications(): AsyncIterableIterator<Notification> {
     return this.notificationFeed.iterate();
   }
 
+  /** Begins an upload, on the next connection if there is none now. */
   upload(source: UploadSource, options: UploadOptions = {}): Upload {
+    if (this.session.ended) throw this.session.ended;
     const upload = new Upload(this.link, source, options);
     this.uploads.set(upload.uploadId, upload);
-    upload.done.catch(() => this.uploads.delete(upload.uploadId));
+    void upload.over.then(() => this.uploads.delete(upload.uploadId));
     return upload;
   }
 
-  private async ask(message: Message, timeoutMs = REQUEST_MS, binary?: Uint8Array): Promise<Message> {
-    if (!this.connection) throw this.ended ?? new NotConnectedError('not connected');
-    return this.connection.request(message, timeoutMs, binary);
+  /** Downloads a file by its id, or by a link that an upload or `files.get` gave. Nothing is fetched before it is read. */
+  download(file: string, options: DownloadOptions = {}): Download {
+    return new Download(this.link, file, options);
   }
 
-  private sendQuietly(message: Message): void {
-    try {
-      this.connection?.send(message);
-    } catch {
-      // The connection has just ended, and what it was about with it.
-    }
-  }
-
-  private repeatable(message: Message): Promise<Message> {
-    if (this.ended) return Promise.reject(this.ended);
-    if (!this.connection && this.repeating.size >= this.queueSize) {
-      return Promise.reject(new QueueFullError(`${this.queueSize} messages wait for a connection already`));
+  /** Resolves when it is open, on whichever connection that is. */
+  private open(source: AnyResumable): Promise<void> {
+    const {ended, connected} = this.session;
+    if (ended) return Promise.reject(ended);
+    const waiting = [...this.rooms.values(), ...this.subscriptions.values()].filter((each) => each.askers.length > 0);
+    if (!connected && waiting.length >= this.queueSize) {
+      return Promise.reject(new QueueFullError(`${waiting.length} rooms and subscriptions wait for a connection already`));
     }
     return new Promise((resolve, reject) => {
-      const entry = {message, resolve, reject};
-      this.repeating.set(message.id, entry);
-      if (this.connection) void this.tryOne(entry);
+      source.askers.push({resolve, reject});
+      if (connected) return void this.attempt(source);
+      // It needs an id, by which the next connection finds it.
+      source.openMessage();
+      if (source instanceof Subscription) this.subscriptions.set(source.subscriptionId, source);
     });
   }
 
-  private async tryOne({message, resolve, reject}: Repeating): Promise<void> {
+  /** Opens it on this connection; the next one does so again if this ends before. */
+  private async attempt(source: AnyResumable): Promise<void> {
+    const message = source.openMessage();
+    if (source instanceof Subscription) this.subscriptions.set(message.id, source);
     try {
-      resolve(await this.ask(message));
+      await this.session.ask(message);
+      source.failures = 0;
+      for (const asker of source.askers.splice(0)) asker.resolve();
     } catch (error) {
-      // The next connection sends it again.
-      if (error instanceof ConnectionLostError || error instanceof NotConnectedError) return;
-      reject(error as Error);
-    }
-    this.repeating.delete(message.id);
-  }
-
-  private async tryRejoin(room: Room): Promise<void> {
-    try {
-      await this.ask(room.joinMessage());
-    } catch (error) {
-      // Without a connection: the next one joins again.
-      if (!(error instanceof ServerError)) return;
-      this.rooms.delete(room.roomId);
-      room.end(error.code, error);
+      if (isLost(error) || source.ended || source.openingId !== message.id) return;
+      this.refused(source, error as Error);
     }
   }
 
-  private resubscribe(subscription: Subscription): void {
-    if (!this.connection) return;
-    const old = subscription.subscriptionId;
-    this.subscriptions.delete(old);
-    this.sendQuietly({type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: old}});
-    void this.tryResubscribe(subscription);
-  }
-
-  private async tryResubscribe(subscription: Subscription): Promise<void> {
-    const message = subscription.subscribeMessage();
-    this.subscriptions.set(message.id, subscription);
-    try {
-      await this.ask(message);
-    } catch (error) {
-      if (!(error instanceof ServerError)) return;
-      this.subscriptions.delete(message.id);
-      subscription.end(error.code, error);
+  private refused(source: AnyResumable, error: Error): void {
+    if (source.askers.length > 0) {
+      for (const asker of source.askers.splice(0)) asker.reject(error);
+      return;
     }
+    // What was open before is worth some patience: its owner may be on its way back.
+    const passing = error instanceof ServerError ? error.recoverable || error.details.reason === 'SOURCE_DOWN' : error instanceof RequestTimeoutError;
+    const id = source.openingId;
+    this.backOff(passing ? ++source.failures : Infinity, error).then(
+      () => {
+        if (!source.ended && source.openingId === id && this.session.connected) this.reopen(source);
+      },
+      () => {
+        if (source.ended) return;
+        this.forget(source);
+        source.end(error instanceof ServerError ? error.code : 'timeout', error);
+      },
+    );
   }
 
-  private async freshToken(): Promise<string | undefined> {
-    return typeof this.options.token === 'function' ? await this.options.token() : this.options.token;
+  private async backOff(attempt: number, error: Error): Promise<void> {
+    if (attempt > this.session.policy.maxAttempts) throw error;
+    await this.session.wait(waitBefore(this.session.policy, attempt));
+    if (this.session.ended) throw this.session.ended;
   }
 
-  private async open(): Promise<Connection> {
-    const token = await this.freshToken();
-    const url = new URL(this.options.url);
-    if (this.options.apiKey !== undefined) url.searchParams.set('api_key', this.options.apiKey);
-    // A subprotocol keeps the token out of URLs, and browsers cannot set headers.
-    const protocols = token === undefined ? [] : ['covet.v1', `bearer.${token}`];
-    return Connection.open(url.href, protocols);
+  private reopen(source: AnyResumable): void {
+    if (!this.session.connected) return;
+    if (source instanceof Subscription) {
+      const old = source.subscriptionId;
+      this.subscriptions.delete(old);
+      this.session.tell({type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: old}});
+    }
+    void this.attempt(source);
   }
 
-  private up(connection: Connection): void {
-    if (this.ended) return connection.close();
-    this.sessionId = connection.ack.session_id;
-    this.userId = connection.ack.user_id;
-    this.capabilities = connection.ack.capabilities;
-    this.limits = connection.ack.limits;
+  private forget(source: AnyResumable): void {
+    if (source instanceof Subscription) this.subscriptions.delete(source.subscriptionId);
+    else if (source instanceof Room && this.rooms.get(source.roomId) === source) this.rooms.delete(source.roomId);
+  }
+
+  private up(ack: Message['data']): void {
+    this.sessionId = ack.session_id;
+    this.userId = ack.user_id;
+    this.capabilities = ack.capabilities;
+    this.limits = ack.limits;
     const again = [...this.subscriptions.values()];
     this.subscriptions.clear();
-    this.connection = connection;
     // Joins go first: messages to a room need it joined, and one connection's requests take effect in their order.
-    for (const room of this.rooms.values()) void this.tryRejoin(room);
-    for (const subscription of again) void this.tryResubscribe(subscription);
-    for (const entry of this.repeating.values()) void this.tryOne(entry);
+    for (const room of this.rooms.values()) void this.attempt(room);
+    for (const subscription of again) void this.attempt(subscription);
+    this.outbox.up();
     this.emit('connected');
-    connection.start((message) => this.onMessage(message));
-    void connection.closed.then((closed) => this.lost(closed));
   }
 
-  private async lost(closed: Closed): Promise<void> {
-    this.connection = undefined;
+  private down(closed: Closed): void {
+    if (isOurFault(closed.code)) this.outbox.drop(lostError(closed));
     this.emit('disconnected', closed);
-    let error: Error = new ConnectionLostError(`the connection ended (${closed.code} ${closed.reason})`.replace(/ \)$/, ')'), closed.code);
-    for (let attempt = 1; !this.ended && mayReconnect(this.policy, attempt, closed.code); attempt++) {
-      await new Promise<void>((resolve) => {
-        this.wakeUp = resolve;
-        setTimeout(resolve, waitBefore(this.policy, attempt, closed.reason));
-      });
-      if (this.ended) return;
-      try {
-        return this.up(await this.open());
-      } catch (failure) {
-        error = failure as Error;
-        // A function may have a better token the next time; a text stays what it is.
-        const final = failure instanceof AuthenticationError && !(failure.code === 'AUTH_EXPIRED' && typeof this.options.token === 'function');
-        if (final) break;
-      }
-    }
-    if (!this.ended) this.finish(error, error);
   }
 
-  /** Nothing comes any more: whoever waits is told. */
-  private finish(reason: Error, error: Error | undefined): void {
-    if (this.ended) return;
-    this.ended = reason;
-    this.wakeUp?.();
-    for (const room of this.rooms.values()) room.end('disconnected', error);
-    for (const subscription of this.subscriptions.values()) subscription.end('disconnected', error);
+  private ended(reason: Error, error: Error | undefined): void {
+    for (const source of [...this.rooms.values(), ...this.subscriptions.values()]) {
+      for (const asker of source.askers.splice(0)) asker.reject(reason);
+      source.end('disconnected', error);
+    }
     for (const upload of this.uploads.values()) upload.fail(reason);
-    for (const entry of this.repeating.values()) entry.reject(reason);
-    this.repeating.clear();
+    this.rooms.clear();
+    this.subscriptions.clear();
+    this.outbox.drop(reason);
     this.notificationFeed.close(error);
     this.emit('ended', reason);
-  }
-
-  private async whenConnected(): Promise<void> {
-    while (!this.connection) {
-      if (this.ended) throw this.ended;
-      await new Promise<void>((resolve) => {
-        const done = () => (this.off('connected', done), this.off('ended', done), resolve());
-        this.on('connected', done).on('ended', done);
-      });
-    }
+    this.listeners.clear();
   }
 
   private emit<K extends keyof ClientEvents>(name: K, ...args: ClientEvents[K]): void {
     for (const listener of [...(this.listeners.get(name) ?? [])]) {
       void invoke(listener as (...args: ClientEvents[K]) => unknown, ...args);
     }
+  }
+
+  private problem(error: Error): void {
+    if (this.listeners.get('error')?.size) this.emit('error', error);
+    else console.warn('covet:', error);
   }
 
   private onMessage(message: Message): void {
@@ -367,13 +337,13 @@ export class CovetPyWebSocketClient {
       case 'room_event':
         return this.rooms.get(data.room_id)?.onEvent(message);
       case 'room_left':
-        return this.onRoomLeft(data);
+        return this.onSourceEnded(this.rooms.get(data.room_id), data.reason);
       case 'subscribed':
         return this.subscriptions.get(data.subscription_id)?.onSubscribed(data);
       case 'stream_data':
         return this.onStreamData(data);
       case 'unsubscribed':
-        return this.onUnsubscribed(data);
+        return this.onSourceEnded(this.subscriptions.get(data.subscription_id), data.reason);
       case 'notification':
         return this.onNotification(data);
       case 'notification_read':
@@ -381,21 +351,19 @@ export class CovetPyWebSocketClient {
       case 'auth_expiring':
         return void this.renew();
       case 'file_upload_complete':
-        this.uploads.get(data.upload_id)?.onComplete(data);
-        return this.onFileStatus(data);
+        return this.uploads.get(data.upload_id)?.onComplete(data);
       case 'file_status':
-        this.uploads.get(data.upload_id)?.onStatus(data);
-        return this.onFileStatus(data);
+        return this.uploads.get(data.upload_id)?.onStatus(data);
       case 'error':
-        return console.warn(`covet: the server reports ${errorOf(message).message}`);
+        return this.onError(errorOf(message), data.original_message_id);
     }
   }
 
-  private onRoomLeft(data: Message['data']): void {
-    const room = this.rooms.get(data.room_id);
-    if (!room) return;
-    if (room.onLeft(data.reason)) void this.tryRejoin(room);
-    else this.rooms.delete(data.room_id);
+  private onSourceEnded(source: AnyResumable | undefined, reason: string): void {
+    if (!source) return;
+    const anew = source.onEnded(reason);
+    if (source instanceof Subscription || !anew) this.forget(source);
+    if (anew) void this.attempt(source);
   }
 
   private onStreamData(data: Message['data']): void {
@@ -404,13 +372,7 @@ export class CovetPyWebSocketClient {
     else if (data.resource_id.startsWith('room:')) this.rooms.get(data.resource_id.slice('room:'.length))?.onMetrics(data.batch);
   }
 
-  private onUnsubscribed(data: Message['data']): void {
-    const subscription = this.subscriptions.get(data.subscription_id);
-    if (!subscription) return;
-    this.subscriptions.delete(data.subscription_id);
-    if (subscription.onEnded(data.reason)) void this.tryResubscribe(subscription);
-  }
-
+  /** Acknowledged, and so read for the user's other sessions, only where somebody here is told of it. */
   private onNotification(notification: Notification): void {
     const id = notification.notification_id;
     const known = this.seenNotifications.has(id);
@@ -418,23 +380,28 @@ export class CovetPyWebSocketClient {
     if (this.seenNotifications.size > REMEMBERED_NOTIFICATIONS) {
       this.seenNotifications.delete(this.seenNotifications.values().next().value as string);
     }
-    if (known || this.notificationFeed.put(notification)) {
-      this.sendQuietly({type: 'notification_ack', id: newId('na'), data: {notification_id: id}});
+    const read = this.notificationFeed.read || Boolean(this.listeners.get('notification')?.size);
+    const taken = known || this.notificationFeed.put(notification);
+    if (taken && read) {
+      this.session.tell({type: 'notification_ack', id: newId('na'), data: {notification_id: id}});
     }
     if (!known) this.emit('notification', notification);
   }
 
-  private onFileStatus(data: Message['data']): void {
-    if (data.processing_status === 'completed' || data.processing_status === 'failed') this.uploads.delete(data.upload_id);
+  private onError(error: ServerError, about: string | undefined): void {
+    // What ends an upload is told by an error that answers nothing.
+    const upload = about === undefined ? undefined : this.uploads.get(about);
+    if (upload) upload.fail(error);
+    else this.problem(error);
   }
 
   private async renew(): Promise<void> {
-    if (typeof this.options.token !== 'function') return;
+    if (!this.session.canRenew) return;
     try {
-      await this.ask({type: 'auth_refresh', id: newId('ar'), data: {token: await this.freshToken()}});
+      await this.session.ask({type: 'auth_refresh', id: newId('ar'), data: {token: await this.session.freshToken()}});
     } catch (error) {
-      console.warn('covet: the token could not be renewed', error);
+      // The connection ends with its token, and the next one asks for another.
+      if (!isLost(error) && !this.session.ended) this.problem(error as Error);
     }
   }
 }
-

@@ -1,7 +1,7 @@
 /** Everything that this package throws on purpose. */
 export class CovetError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = new.target.name;
   }
 }
@@ -16,11 +16,27 @@ export class ConnectionLostError extends CovetError {
 /** There is no connection, and the request is not one that may wait for the next. */
 export class NotConnectedError extends CovetError {}
 
-/** Too many messages wait for a connection already. */
+/** Too many requests wait for a connection, or for their answers, already. */
 export class QueueFullError extends CovetError {}
+
+/** The message is larger than the server takes (`limits.message_bytes`); it was not sent. */
+export class MessageTooLargeError extends CovetError {}
 
 /** No answer came in time. */
 export class RequestTimeoutError extends CovetError {}
+
+/** The function that yields tokens failed; `cause` is what it threw. */
+export class TokenError extends CovetError {}
+
+/** What an upload reads from is not what was announced, or cannot be read again; `cause` tells more. */
+export class SourceError extends CovetError {}
+
+/** A file cannot be downloaded, or not to its end; `status` is the HTTP status if there was one. */
+export class DownloadError extends CovetError {
+  constructor(message: string, readonly status?: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
 
 /** The room, subscription, upload or client has ended; `reason` is the server's. */
 export class EndedError extends CovetError {
@@ -40,13 +56,13 @@ export interface RateLimit {
 export class ServerError extends CovetError {
   constructor(
     readonly code: string,
-    readonly reason: string,
+    message: string,
     readonly details: Record<string, unknown> = {},
     /** Whether the same request may succeed later. */
     readonly recoverable = false,
     readonly rateLimit?: RateLimit,
   ) {
-    super(`${code}: ${reason}`);
+    super(message || code);
   }
 }
 
@@ -58,11 +74,12 @@ export class PermissionDeniedError extends ServerError {}
 export class RateLimitedError extends ServerError {}
 /** A call that failed; `code` is Covet's or the backend's own. */
 export class RpcError extends ServerError {}
-/** RPC_TIMEOUT. */
+/** RPC_TIMEOUT, told by the server, or because it has not answered at all. */
 export class RpcTimeoutError extends RpcError {}
 
 const RECOVERABLE = new Set(['RATE_LIMITED', 'UNAVAILABLE', 'RPC_TIMEOUT', 'INTERNAL', 'CHECKSUM_MISMATCH']);
 
+/** The error that an `error` or `rpc_error` message tells of. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export function errorOf(message: any): ServerError {
   const data = message.data ?? {};
@@ -78,4 +95,9 @@ export function errorOf(message: any): ServerError {
     RATE_LIMITED: RateLimitedError,
   }[data.error_code as string] ?? ServerError;
   return new kind(data.error_code, data.error_message ?? '', data.details, Boolean(data.recoverable), data.rate_limit);
+}
+
+/** Whether the next connection may mend it. */
+export function isLost(error: unknown): boolean {
+  return error instanceof ConnectionLostError || error instanceof NotConnectedError;
 }

@@ -3,7 +3,7 @@ const MAX_EARLY = 1000;
 /** What waits for one reader, in order. */
 class Mailbox<T> implements AsyncIterableIterator<T> {
   private items: T[] = [];
-  private wake: (() => void) | undefined;
+  private waiters: (() => void)[] = [];
   private closed = false;
   private error: Error | undefined;
 
@@ -21,14 +21,14 @@ class Mailbox<T> implements AsyncIterableIterator<T> {
   put(items: readonly T[]): void {
     if (this.closed) return;
     this.items.push(...items);
-    this.wake?.();
+    this.wake();
   }
 
   close(error?: Error): void {
     if (this.closed) return;
     this.closed = true;
     this.error = error;
-    this.wake?.();
+    this.wake();
   }
 
   async next(): Promise<IteratorResult<T>> {
@@ -42,8 +42,7 @@ class Mailbox<T> implements AsyncIterableIterator<T> {
         if (error) throw error;
         return {done: true, value: undefined};
       }
-      await new Promise<void>((resolve) => (this.wake = resolve));
-      this.wake = undefined;
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
     }
   }
 
@@ -51,11 +50,16 @@ class Mailbox<T> implements AsyncIterableIterator<T> {
     this.onReturn();
     this.closed = true;
     this.items = [];
+    this.wake();
     return {done: true, value: undefined};
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<T> {
     return this;
+  }
+
+  private wake(): void {
+    for (const waiter of this.waiters.splice(0)) waiter();
   }
 }
 
@@ -85,14 +89,20 @@ export class Feed<T> {
 
   constructor(private readonly bound: number) {}
 
+  /** Whether anybody reads. */
+  get read(): boolean {
+    return this.mailboxes.size > 0;
+  }
+
   listen(listener: Listener<T>): void {
+    if (this.byListener.has(listener)) return;
     const mailbox = this.open();
     this.byListener.set(listener, mailbox);
     void (async () => {
       try {
         for await (const item of mailbox) await invoke(listener, item);
       } catch {
-        // The end of the feed, which iterators and `end` listeners are told of.
+        // The end of the feed, which iterators and listeners for `ended` are told of.
       }
     })();
   }
@@ -102,12 +112,14 @@ export class Feed<T> {
     this.byListener.delete(listener);
   }
 
+  /** A reader that stops before the end and does not say so (`break`, `return()`) holds up the others once it is full. */
   iterate(): AsyncIterableIterator<T> {
     return this.open();
   }
 
   /** False if a reader had no room for them; then none has got any. */
   put(...items: T[]): boolean {
+    if (this.closed) return true;
     if (this.early) {
       this.early.push(...items);
       if (this.early.length > MAX_EARLY) this.early = undefined;
@@ -118,9 +130,13 @@ export class Feed<T> {
     return true;
   }
 
+  /** Readers get what is there, then the error or the end. */
   close(error?: Error): void {
+    if (this.closed) return;
     this.closed = {error};
     for (const mailbox of this.mailboxes) mailbox.close(error);
+    this.mailboxes.clear();
+    this.byListener.clear();
   }
 
   private open(): Mailbox<T> {
@@ -131,10 +147,10 @@ export class Feed<T> {
       },
       () => this.mailboxes.delete(mailbox),
     );
-    this.mailboxes.add(mailbox);
     mailbox.put(this.early ?? []);
     this.early = undefined;
     if (this.closed) mailbox.close(this.closed.error);
+    else this.mailboxes.add(mailbox);
     return mailbox;
   }
 }
@@ -144,6 +160,7 @@ export abstract class Source<Events extends object> {
   /** @internal */
   protected abstract readonly feeds: {readonly [K in keyof Events]: Feed<Events[K]>};
 
+  /** Calls of one listener follow each other; one that returns a promise holds up only its own next call. */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): this {
     this.feeds[name].listen(listener);
     return this;

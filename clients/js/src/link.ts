@@ -1,20 +1,22 @@
-import type {Message} from './connection.js';
-import type {Room} from './room.js';
-import type {Subscription} from './subscription.js';
+import type {Message, RequestOptions} from './connection.js';
+import type {AnyResumable} from './resumable.js';
 
-/** What rooms, subscriptions and uploads need of their client. */
+/** What rooms, subscriptions, uploads and downloads need of their client. */
 export interface Link {
   readonly binaryChunks: boolean;
+  /** Bytes that the server takes in one chunk of a file. */
+  readonly chunkBytes: number;
   /** Sends a request on the connection that there is. */
-  ask(message: Message, timeoutMs?: number, binary?: Uint8Array): Promise<Message>;
+  ask(message: Message, options?: Partial<RequestOptions>): Promise<Message>;
   /** Sends it now or on the next connection, and again if that ends before the answer. */
   repeatable(message: Message): Promise<Message>;
-  rejoin(room: Room): void;
-  resubscribe(subscription: Subscription): void;
-  forgetRoom(room: Room): void;
-  forgetSubscription(subscription: Subscription): void;
-  /** Resolves when there is a connection; rejects when there will be none. */
-  whenConnected(): Promise<void>;
+  /** Opens it again, from where it is. */
+  reopen(source: AnyResumable): void;
+  forget(source: AnyResumable): void;
+  /** Resolves with true when there is a connection, with false when there will be none. */
+  whenConnected(): Promise<boolean>;
   /** Resolves when the present connection has ended. */
   whenLost(): Promise<void>;
+  /** Waits before attempt 1, 2, … in a row, as the client does before it reconnects; rejects after the last one with `error`. */
+  backOff(attempt: number, error: Error): Promise<void>;
 }

@@ -1,9 +1,10 @@
 /** The part of the WebSocket API that browsers, Node's own and the `ws` package share. */
 export interface Socket {
   binaryType: string;
-  readonly bufferedAmount: number;
   send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
+  /** Of the `ws` package only. */
+  terminate?: () => void;
   onopen: (() => void) | null;
   onmessage: ((event: {data: unknown}) => void) | null;
   onclose: ((event: {code: number; reason: string}) => void) | null;

@@ -1,7 +1,9 @@
-/** When to come back, and whether. The wait is a random part of `delay` (ms), doubled with each attempt, up to 30 s. */
+/** When to come back, and whether. */
 export interface Reconnect {
   enabled: boolean;
+  /** Attempts in a row that lead nowhere before the client ends. */
   maxAttempts: number;
+  /** Milliseconds; doubled with each attempt, up to 30 s. The wait is a random part of it (full jitter). */
   delay: number;
 }
 
@@ -10,16 +12,26 @@ export const DEFAULT_RECONNECT: Reconnect = {enabled: true, maxAttempts: 10, del
 const MAX_DELAY_MS = 30_000;
 // 4500 and above are final: the same connection would be refused again.
 const FINAL_CLOSE_CODE = 4500;
+/** What we sent broke the connection: it would break the next one too. */
+const OUR_FAULT = new Set([1002, 1007, 1009]);
 
-/** Milliseconds before attempt 1, 2, …; a server that says how long is believed. */
-export function waitBefore(policy: Reconnect, attempt: number, closeReason: string): number {
-  const told = attempt === 1 ? /(?:reconnect_after_ms|retry_after_ms)=(\d+)/.exec(closeReason) : null;
-  if (told) return Number(told[1]);
+/** Milliseconds before attempt 1, 2, … in a row. */
+export function waitBefore(policy: Reconnect, attempt: number): number {
   return Math.random() * Math.min(MAX_DELAY_MS, policy.delay * 2 ** (attempt - 1));
 }
 
-/** Whether attempt 1, 2, … may be made after a connection that ended so. */
+/** Milliseconds that a server which closes asks its clients to stay away. */
+export function toldToWait(closeReason: string): number | undefined {
+  const told = /reconnect_after_ms=(\d+)/.exec(closeReason);
+  return told ? Number(told[1]) : undefined;
+}
+
+/** Whether attempt 1, 2, … in a row may be made after a connection that ended so. */
 export function mayReconnect(policy: Reconnect, attempt: number, closeCode: number): boolean {
   const final = closeCode >= FINAL_CLOSE_CODE && closeCode < 5000;
   return policy.enabled && !final && attempt <= policy.maxAttempts;
+}
+
+export function isOurFault(closeCode: number): boolean {
+  return OUR_FAULT.has(closeCode);
 }

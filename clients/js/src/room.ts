@@ -1,23 +1,11 @@
 import type {Message} from './connection.js';
-import {EndedError} from './errors.js';
-import {Feed, Source} from './feed.js';
+import {Feed} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
+import {MAX_WAITING, Resumable, type Ended, type Gap, type ResumableEvents, type Start} from './resumable.js';
 
-/** Events that wait for a slow reader; beyond it the room is read on from the server's log once it has caught up. */
-export const MAX_WAITING = 10_000;
-
-export interface Position {
-  epoch: string;
-  offset: number;
-}
-
-export interface JoinOptions {
+export interface JoinOptions extends Start {
   filter?: {event_types: string[]};
-  /** Replays what came after a place that the caller has kept. */
-  resume?: Position;
-  /** Replays the newest so many. */
-  history?: number;
   subscribe_to_metrics?: boolean;
 }
 
@@ -35,13 +23,8 @@ export interface RoomEvent<T = unknown> {
   correlation_id?: string;
 }
 
-/** Something was lost: `evicted`, `epoch_changed`, `reset`, `dropped` or `source` says why. */
-export interface Gap {
-  reason: 'evicted' | 'epoch_changed' | 'reset' | 'dropped' | 'source';
-  dropped?: number;
-}
-
 export interface SendOptions {
+  /** The same key from the same user within 10 minutes stores nothing; a random one unless given. */
   idempotencyKey?: string;
   priority?: 'low' | 'normal' | 'high';
   /** Milliseconds from the server's append. */
@@ -49,44 +32,35 @@ export interface SendOptions {
   correlationId?: string;
 }
 
-export interface RoomEvents {
+export interface RoomEvents extends ResumableEvents {
   event: RoomEvent;
-  gap: Gap;
+  /** The room's own metrics, if it was joined with `subscribe_to_metrics`. */
   metrics: Record<string, unknown>;
 }
 
 /**
  * Made by `joinRoom`. Stays over reconnects: what was missed is replayed, each message once, in order; where that cannot
- * be, `gap` tells. `on('event' | 'gap' | 'metrics', …)`, or `for await (const event of room)`.
+ * be, `gap` tells. `on('event' | 'gap' | 'metrics' | 'ended', …)`, or `for await (const event of room)`.
  */
-export class Room extends Source<RoomEvents> {
-  /** Why it has ended, if it has. */
-  ended: string | undefined;
+export class Room extends Resumable<RoomEvents> {
   memberCount = 0;
   permissions: string[] = [];
   metadata: Record<string, unknown> = {};
 
   /** @internal */
   protected readonly feeds: {[K in keyof RoomEvents]: Feed<RoomEvents[K]>} = {
-    event: new Feed<RoomEvent>(MAX_WAITING),
+    event: this.logged<RoomEvent>(),
     gap: new Feed<Gap>(MAX_WAITING),
     metrics: new Feed<Record<string, unknown>>(MAX_WAITING),
+    ended: new Feed<Ended>(1),
   };
-  private position: Position | undefined;
-  private behind = false;
-  private joinId = '';
+  protected readonly prefix = 'jr';
+  private options: JoinOptions;
 
   /** @internal */
-  constructor(private readonly link: Link, readonly roomId: string, private options: JoinOptions) {
-    super();
-    this.feeds.event.onEmpty = () => {
-      if (this.behind && !this.ended) this.link.rejoin(this);
-    };
-  }
-
-  /** The last message that was delivered: what `resume` takes. */
-  get lastPosition(): Position | undefined {
-    return this.position && {...this.position};
+  constructor(link: Link, readonly roomId: string, options: JoinOptions) {
+    super(link, `room ${roomId}`, options);
+    this.options = options;
   }
 
   /** Events from now on. Throws EndedError when the server ends the room; ends when the client leaves. */
@@ -99,7 +73,7 @@ export class Room extends Source<RoomEvents> {
    * client's `queueSize`; a repeat after a broken connection stores nothing twice.
    */
   async send(eventType: string, payload: unknown, options: SendOptions = {}): Promise<{offset: number; duplicate: boolean}> {
-    if (this.ended) throw new EndedError(`room ${this.roomId}`, this.ended);
+    this.checkOpen();
     const metadata = {
       ...(options.priority !== undefined && {priority: options.priority}),
       ...(options.ttl !== undefined && {ttl: options.ttl}),
@@ -114,56 +88,41 @@ export class Room extends Source<RoomEvents> {
     return {offset: data.offset, duplicate: Boolean(data.duplicate)};
   }
 
-  async leave(): Promise<void> {
-    this.link.forgetRoom(this);
-    this.end('left');
-    await this.link.ask({type: 'leave_room', id: newId('lr'), data: {room_id: this.roomId}});
+  leave(): Promise<void> {
+    return this.stop('left');
   }
 
-  /** @internal */
-  setOptions(options: JoinOptions): void {
+  /** Returns those that it had. @internal */
+  replaceOptions(options: JoinOptions): JoinOptions {
+    const old = this.options;
     this.options = options;
+    return old;
   }
 
-  /** @internal */
-  joinMessage(): Message {
-    const {history, resume, ...options} = this.options;
-    const from = this.position ?? resume;
-    this.joinId = newId('jr');
-    return {
-      type: 'join_room',
-      id: this.joinId,
-      data: {
-        room_id: this.roomId,
-        options: {...options, ...(from ? {resume: from} : history !== undefined && {history})},
-      },
-    };
+  protected request(id: string, start: Start): Message {
+    const {history: _history, resume: _resume, ...options} = this.options;
+    return {type: 'join_room', id, data: {room_id: this.roomId, options: {...options, ...start}}};
+  }
+
+  protected endRequest(): Message {
+    return {type: 'leave_room', id: newId('lr'), data: {room_id: this.roomId}};
   }
 
   /** @internal */
   onJoined(message: Message): void {
-    if (message.metadata?.in_reply_to !== this.joinId) return;
+    if (message.metadata?.in_reply_to !== this.openingId) return;
     const {data} = message;
     this.memberCount = data.member_count;
     this.permissions = data.permissions;
     this.metadata = data.room_metadata;
-    this.behind = false;
-    const old = this.position ?? this.options.resume;
-    if (old && old.epoch === data.epoch) {
-      if (!data.recovered) this.feeds.gap.put({reason: 'evicted'});
-      this.position = {...old};
-      return;
-    }
-    if (old) this.feeds.gap.put({reason: 'epoch_changed'});
-    const replays = !old && this.options.history !== undefined;
-    this.position = {epoch: data.epoch, offset: replays ? 0 : data.offset};
+    this.opened(data);
   }
 
   /** @internal */
   onEvent(message: Message): void {
-    const {data} = message;
+    const {dropped, ...data} = message.data;
     const logged = data.offset !== undefined;
-    if (logged && (this.behind || data.epoch !== this.position?.epoch || data.offset <= this.position!.offset)) return;
+    if (logged && (this.behind || data.epoch !== this.at?.epoch || data.offset <= this.at!.offset)) return;
     if (data.event_type === 'user_activity' && typeof data.payload?.member_count === 'number') {
       this.memberCount = data.payload.member_count;
     }
@@ -174,29 +133,16 @@ export class Room extends Source<RoomEvents> {
       timestamp: message.timestamp,
       ...(correlationId !== undefined && {correlation_id: correlationId}),
     };
-    if (!this.feeds.event.put(event)) this.behind ||= logged;
-    else if (logged) this.position!.offset = data.offset;
+    if (!this.feeds.event.put(event)) {
+      this.behind ||= logged;
+      return;
+    }
+    if (logged) this.at!.offset = data.offset;
+    if (dropped) this.tellGap({reason: 'dropped', dropped});
   }
 
   /** @internal */
   onMetrics(batch: Record<string, unknown>[]): void {
     this.feeds.metrics.put(...batch);
-  }
-
-  /** Whether to join anew. @internal */
-  onLeft(reason: string): boolean {
-    if (reason !== 'reset') {
-      this.end(reason, new EndedError(`room ${this.roomId}`, reason));
-      return false;
-    }
-    this.position = undefined;
-    this.feeds.gap.put({reason: 'reset'});
-    return true;
-  }
-
-  /** @internal */
-  end(reason: string, error?: Error): void {
-    this.ended = reason;
-    this.closeFeeds(error);
   }
 }

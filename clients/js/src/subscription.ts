@@ -1,85 +1,78 @@
 import type {Message} from './connection.js';
-import {EndedError} from './errors.js';
-import {Feed, Source} from './feed.js';
+import {Feed} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
-import {MAX_WAITING, type Gap, type Position} from './room.js';
+import {MAX_WAITING, Resumable, type Ended, type Gap, type ResumableEvents, type Start} from './resumable.js';
 
 export type StreamType = 'metrics' | 'logs' | 'events' | 'database_changes';
-export type Rec = Record<string, unknown>;
+export type StreamRecord = Record<string, unknown>;
 
 export interface Filters {
   min_severity?: 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical';
+  /** Any of them. */
   tags?: string[];
+  /** Comparisons on a record's values: `{cpu_usage: {gte: 80}}`. */
   fields?: Record<string, Record<string, unknown>>;
 }
 
-export interface SubscribeOptions {
+export interface SubscribeOptions extends Start {
+  /** Milliseconds, 1000 unless given; 0 sends each record as it comes. */
   batch_interval?: number;
+  /** Records: a batch of so many goes out at once, and so many wait at the server for a slow reader. */
   buffer_size?: number;
+  /** Keeps only the newest record (per `key`) between batches. */
   conflate?: boolean;
-  history?: number;
-  resume?: Position;
 }
 
-export interface SubscriptionEvents {
-  data: Rec;
-  gap: Gap;
+export interface SubscriptionEvents extends ResumableEvents {
+  /** Each record. */
+  data: StreamRecord;
 }
 
 /**
- * Made by `subscribe`. Stays over reconnects: it goes on after the last batch that it has got. `on('data', …)` gets each
- * record, `on('gap', …)` what was lost; or `for await (const record of subscription)`.
+ * Made by `subscribe`. Stays over reconnects: it goes on after the last batch that it has got. `on('data' | 'gap' |
+ * 'ended', …)`, or `for await (const record of subscription)`.
  */
-export class Subscription extends Source<SubscriptionEvents> {
-  /** Another one after each reconnect. */
-  subscriptionId = '';
-  /** Why it has ended, if it has. */
-  ended: string | undefined;
-
+export class Subscription extends Resumable<SubscriptionEvents> {
   /** @internal */
   protected readonly feeds: {[K in keyof SubscriptionEvents]: Feed<SubscriptionEvents[K]>} = {
-    data: new Feed<Rec>(MAX_WAITING),
+    data: this.logged<StreamRecord>(),
     gap: new Feed<Gap>(MAX_WAITING),
+    ended: new Feed<Ended>(1),
   };
-  private position: Position | undefined;
-  private behind = false;
+  protected readonly prefix = 'sub';
 
   /** @internal */
   constructor(
-    private readonly link: Link,
+    link: Link,
     readonly streamType: StreamType,
     readonly resourceId: string,
     private readonly filters: Filters | undefined,
     private readonly options: SubscribeOptions,
   ) {
-    super();
-    this.feeds.data.onEmpty = () => {
-      if (this.behind && !this.ended) this.link.resubscribe(this);
-    };
+    super(link, `subscription to ${streamType} of ${resourceId}`, options);
+  }
+
+  /** Another one after each reconnect. */
+  get subscriptionId(): string {
+    return this.openingId;
   }
 
   /** Records from now on. Throws EndedError when the server ends it; ends with `unsubscribe`. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Rec> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<StreamRecord> {
     return this.feeds.data.iterate();
   }
 
-  async unsubscribe(): Promise<void> {
-    this.link.forgetSubscription(this);
-    this.end('unsubscribed');
-    await this.link.ask({type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: this.subscriptionId}});
+  unsubscribe(): Promise<void> {
+    return this.stop('unsubscribed');
   }
 
-  /** @internal */
-  subscribeMessage(): Message {
-    const {history, resume, ...rest} = this.options;
-    const from = this.position ?? resume;
-    const options = {...rest, ...(from ? {resume: from} : history !== undefined && {history})};
-    this.subscriptionId = newId('sub');
-    this.behind = false;
+  protected request(id: string, start: Start): Message {
+    const {history: _history, resume: _resume, ...rest} = this.options;
+    const options = {...rest, ...start};
     return {
       type: 'subscribe',
-      id: this.subscriptionId,
+      id,
       data: {
         stream_type: this.streamType,
         resource_id: this.resourceId,
@@ -89,40 +82,24 @@ export class Subscription extends Source<SubscriptionEvents> {
     };
   }
 
+  protected endRequest(): Message {
+    return {type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: this.openingId}};
+  }
+
   /** @internal */
   onSubscribed(data: Message['data']): void {
-    const old = this.position ?? this.options.resume;
-    if (old && old.epoch !== data.epoch) this.feeds.gap.put({reason: 'epoch_changed'});
-    else if (old && !data.recovered) this.feeds.gap.put({reason: 'evicted'});
-    if (old?.epoch === data.epoch) this.position = {...old!};
-    // Until its first batch, one that replays has seen nothing.
-    else if (old || this.options.history === undefined) this.position = {epoch: data.epoch, offset: data.offset};
+    this.opened(data);
   }
 
   /** @internal */
   onData(data: Message['data']): void {
     if (this.behind) return;
-    if (data.dropped) this.feeds.gap.put({reason: 'dropped', dropped: data.dropped});
-    if (data.gap) this.feeds.gap.put({reason: 'source'});
-    // What does not fit is read on from the last batch once the reader has caught up.
-    if (!this.feeds.data.put(...data.batch)) this.behind = true;
-    else this.position = {epoch: data.epoch, offset: data.last_offset};
-  }
-
-  /** Whether to subscribe anew. @internal */
-  onEnded(reason: string): boolean {
-    if (reason !== 'reset') {
-      this.end(reason, new EndedError(`subscription to ${this.streamType} of ${this.resourceId}`, reason));
-      return false;
+    if (data.gap) this.tellGap({reason: 'source'});
+    if (!this.feeds.data.put(...data.batch)) {
+      this.behind = true;
+      return;
     }
-    this.position = undefined;
-    this.feeds.gap.put({reason: 'reset'});
-    return true;
-  }
-
-  /** @internal */
-  end(reason: string, error?: Error): void {
-    this.ended = reason;
-    this.closeFeeds(error);
+    this.at = {epoch: data.epoch, offset: data.last_offset};
+    if (data.dropped) this.tellGap({reason: 'dropped', dropped: data.dropped});
   }
 }

@@ -1,28 +1,38 @@
 import type {Message} from './connection.js';
-import {ConnectionLostError, EndedError, NotConnectedError, ServerError} from './errors.js';
-import {invoke} from './feed.js';
+import {EndedError, RequestTimeoutError, ServerError, isLost} from './errors.js';
+import {Feed, Source, invoke} from './feed.js';
 import type {Link} from './link.js';
 import {base64, newId, sha256} from './platform.js';
-
-/** Anything that can be read in parts: a File, a Blob, bytes; a stream is read into memory-bounded parts only if its size is known. */
-export type UploadSource = Blob | Uint8Array | ArrayBuffer;
+import {chunksOf, type Chunks, type UploadSource} from './upload_source.js';
 
 export interface UploadOptions {
   filename?: string;
   mimetype?: string;
+  /** Bytes; needed for streams, known of everything else. */
+  size?: number;
   /** Bytes, 256 KiB unless told otherwise. */
   chunkSize?: number;
   metadata?: Record<string, unknown>;
-  /** Bytes kept by the server, and bytes in all. */
+  /** Of an upload of the same file that was begun before, by a page that was closed perhaps: only what the server lacks is sent. */
+  uploadId?: string;
+  /** As the event `progress`. */
   onProgress?: (sent: number, total: number) => void;
+  /** Cancels the upload. */
   signal?: AbortSignal;
 }
 
 export interface UploadResult {
   upload_id: string;
   file_id: string;
+  /** Where it can be downloaded for a while; `download` makes a fresh one. */
   url: string;
   processing_status: string;
+}
+
+export interface Progress {
+  /** Bytes that the server has on its disk. */
+  sent: number;
+  total: number;
 }
 
 export interface FileStatus {
@@ -31,50 +41,65 @@ export interface FileStatus {
   details?: Record<string, unknown>;
 }
 
+export interface UploadEvents {
+  progress: Progress;
+  /** How the server's processing goes on, once the file is kept. */
+  status: FileStatus;
+}
+
 const DEFAULT_CHUNK_BYTES = 256 << 10;
-// What an upload waits after UNAVAILABLE, and how often in a row it does before it gives up.
-const RETRY_MS = 500;
-const MAX_RETRIES = 60;
 const CHECKSUM_TRIES = 3;
+/** A chunk has a slow way up. */
+const CHUNK_MS = 60_000;
+const MAX_WAITING = 1000;
 
 /** Made by `upload`. `await upload.done`; goes on over reconnects with the chunks that the server lacks. */
-export class Upload {
-  readonly uploadId = newId('upload');
+export class Upload extends Source<UploadEvents> {
+  readonly uploadId: string;
   readonly size: number;
   readonly totalChunks: number;
-  /** The file is kept. Rejects with EndedError after `cancel`, with ServerError if the server refuses it. */
+  /**
+   * The file is kept. Rejects with EndedError after `cancel`, with ServerError if the server refuses it, with SourceError
+   * if it cannot be read.
+   */
   readonly done: Promise<UploadResult>;
 
-  private readonly blob: Blob;
+  /** @internal */
+  protected readonly feeds: {[K in keyof UploadEvents]: Feed<UploadEvents[K]>} = {
+    progress: new Feed<Progress>(MAX_WAITING),
+    status: new Feed<FileStatus>(MAX_WAITING),
+  };
+  private readonly chunks: Chunks;
   private readonly chunkSize: number;
   private readonly received = new Set<number>();
   private known = false; // The server has answered the start.
-  private statusListeners: ((status: FileStatus) => void)[] = [];
   private resolve!: (result: UploadResult) => void;
   private reject!: (error: Error) => void;
-  private over = false;
+  private settled = false;
   private going: Promise<void> = Promise.resolve();
   private go: () => void = () => {};
+  private readonly processed: Promise<void>;
+  private setProcessed!: () => void;
 
   /** @internal */
   constructor(private readonly link: Link, source: UploadSource, private readonly options: UploadOptions) {
-    this.blob = source instanceof Blob ? source : new Blob([source as BlobPart]);
-    this.size = this.blob.size;
-    this.chunkSize = options.chunkSize ?? DEFAULT_CHUNK_BYTES;
-    this.totalChunks = Math.max(1, Math.ceil(this.size / this.chunkSize));
+    super();
+    this.chunkSize = options.chunkSize ?? Math.min(DEFAULT_CHUNK_BYTES, link.chunkBytes);
+    this.chunks = chunksOf(source, this.chunkSize, options.size);
+    this.uploadId = options.uploadId ?? newId('upload');
+    this.size = this.chunks.size;
+    this.totalChunks = Math.ceil(this.size / this.chunkSize);
     this.done = new Promise((resolve, reject) => {
-      this.resolve = (result) => ((this.over = true), resolve(result));
-      this.reject = (error) => ((this.over = true), reject(error));
+      this.resolve = (result) => ((this.settled = true), resolve(result));
+      this.reject = (error) => ((this.settled = true), reject(error));
     });
+    this.processed = new Promise((resolve) => (this.setProcessed = resolve));
+    const abort = () => void this.cancel().catch(() => {});
+    options.signal?.addEventListener('abort', abort, {once: true});
     // Somebody who only listens for statuses need not await it.
-    this.done.catch(() => {});
-    options.signal?.addEventListener('abort', () => void this.cancel().catch(() => {}), {once: true});
+    this.done.catch(() => this.setProcessed()).finally(() => options.signal?.removeEventListener('abort', abort));
+    if (options.signal?.aborted) abort();
     void this.run();
-  }
-
-  on(_name: 'status', listener: (status: FileStatus) => void): this {
-    this.statusListeners.push(listener);
-    return this;
   }
 
   /** No further chunk is begun. */
@@ -87,49 +112,71 @@ export class Upload {
     this.go();
   }
 
+  /** Gives the upload up, here at once, and at the server. `done` rejects with EndedError. */
   async cancel(): Promise<void> {
-    if (this.over) return;
+    if (this.settled) return;
     this.reject(new EndedError(`upload ${this.uploadId}`, 'cancelled'));
     this.go();
-    await this.link.ask({type: 'file_upload_cancel', id: newId('can'), data: {upload_id: this.uploadId}});
+    for (;;) {
+      try {
+        if (!(await this.link.whenConnected())) return;
+        await this.link.ask({type: 'file_upload_cancel', id: newId('can'), data: {upload_id: this.uploadId}});
+        return;
+      } catch (error) {
+        // It has never heard of it.
+        if (error instanceof ServerError && error.code === 'NOT_FOUND') return;
+        if (!isLost(error)) throw error;
+      }
+    }
   }
 
   private async run(): Promise<void> {
-    let retries = 0;
-    while (!this.over) {
+    let failures = 0;
+    let over = false;
+    void this.processed.then(() => (over = true));
+    while (!over) {
       const before = this.received.size;
       try {
-        await this.link.whenConnected();
-        await this.sendMissing();
-        await Promise.race([this.done, this.link.whenLost()]);
+        if (!(await this.link.whenConnected()) || over) break;
+        const sending = this.sendMissing();
+        sending.catch(() => {});
+        // A source may be slower than the end.
+        await Promise.race([this.processed, sending]);
+        await Promise.race([this.processed, this.link.whenLost()]);
       } catch (error) {
-        if (error instanceof ServerError && error.code === 'UNAVAILABLE') {
-          // What is behind the server restarts, or is short of something.
-          retries = this.received.size > before ? 1 : retries + 1;
-          if (retries > MAX_RETRIES) return this.reject(error);
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-        } else if (!(error instanceof ConnectionLostError || error instanceof NotConnectedError)) {
-          return this.reject(error as Error);
+        if (isLost(error)) continue;
+        failures = this.received.size > before ? 1 : failures + 1;
+        // What is behind the server restarts, or is short of something; or the connection stalls.
+        const passing = error instanceof RequestTimeoutError || (error instanceof ServerError && error.code === 'UNAVAILABLE');
+        try {
+          if (!passing) throw error;
+          await this.link.backOff(failures, error as Error);
+        } catch (final) {
+          this.fail(final as Error);
         }
       }
     }
+    this.closeFeeds();
+    await this.chunks.close();
   }
 
   private async sendMissing(): Promise<void> {
     const ready = await this.link.ask(this.known ? this.resumeMessage() : this.startMessage());
     this.known = true;
-    if (ready.type === 'file_upload_complete') return;
+    if (ready.type === 'file_upload_complete' || this.settled) return;
     this.received.clear();
     for (const [first, last] of ready.data.received as [number, number][]) {
       for (let index = first; index <= last; index++) this.received.add(index);
     }
     this.progress();
-    const missing = Array.from({length: ready.data.total_chunks as number}, (_, index) => index).filter((index) => !this.received.has(index));
+    let next = 0;
     let failed: unknown;
     const worker = async () => {
-      for (let index = missing.shift(); index !== undefined && !failed && !this.over; index = missing.shift()) {
+      while (next < this.totalChunks && !failed && !this.settled) {
         await this.going;
-        if (!this.over) await this.sendChunk(index).catch((error) => (failed ??= error));
+        const index = next++;
+        if (index >= this.totalChunks || this.received.has(index) || failed || this.settled) continue;
+        await this.sendChunk(index).catch((error) => (failed ??= error));
       }
     };
     await Promise.all(Array.from({length: ready.data.window as number}, worker));
@@ -138,12 +185,12 @@ export class Upload {
 
   private startMessage(): Message {
     const {filename, mimetype, metadata} = this.options;
-    const type = mimetype ?? (this.blob.type || undefined);
+    const type = mimetype ?? this.chunks.type;
     return {
       type: 'file_upload_start',
       id: this.uploadId,
       data: {
-        filename: filename ?? ((this.blob as Partial<File>).name || 'file'),
+        filename: filename ?? (this.chunks.name || 'file'),
         size: this.size,
         chunk_size: this.chunkSize,
         ...(type && {mimetype: type}),
@@ -157,44 +204,55 @@ export class Upload {
   }
 
   private async sendChunk(index: number): Promise<void> {
-    const part = this.blob.slice(index * this.chunkSize, (index + 1) * this.chunkSize);
-    const bytes = new Uint8Array(await part.arrayBuffer());
+    const bytes = await this.chunks.read(index);
     const checksum = await sha256(bytes);
     for (let tries = 1; ; tries++) {
       const data = {upload_id: this.uploadId, chunk_index: index, total_chunks: this.totalChunks, checksum};
       const message: Message = {type: 'file_chunk', id: newId('chunk'), data};
       try {
-        if (this.link.binaryChunks) await this.link.ask(message, undefined, binaryChunk(message, bytes));
-        else await this.link.ask({...message, data: {...data, data: base64(bytes)}});
+        if (this.link.binaryChunks) await this.link.ask(message, {binary: binaryChunk(message, bytes), timeoutMs: CHUNK_MS});
+        else await this.link.ask({...message, data: {...data, data: base64(bytes)}}, {timeoutMs: CHUNK_MS});
         break;
       } catch (error) {
         const again = error instanceof ServerError && error.code === 'CHECKSUM_MISMATCH' && tries < CHECKSUM_TRIES;
         if (!again) throw error;
       }
     }
+    this.chunks.done(index);
     this.received.add(index);
     this.progress();
   }
 
   private progress(): void {
-    this.options.onProgress?.(Math.min(this.received.size * this.chunkSize, this.size), this.size);
+    if (this.settled) return;
+    const last = this.received.has(this.totalChunks - 1) ? this.totalChunks * this.chunkSize - this.size : 0;
+    const progress = {sent: this.received.size * this.chunkSize - last, total: this.size};
+    this.feeds.progress.put(progress);
+    if (this.options.onProgress) void invoke(this.options.onProgress, progress.sent, progress.total);
   }
 
   /** @internal */
   onComplete(data: UploadResult): void {
-    this.resolve(data);
+    if (!this.settled) this.resolve(data);
     this.onStatus({processing_status: data.processing_status, file_id: data.file_id});
   }
 
   /** @internal */
-  onStatus(status: FileStatus): void {
-    for (const listener of this.statusListeners) void invoke(listener, status);
+  onStatus({processing_status, file_id, details}: FileStatus): void {
+    this.feeds.status.put({processing_status, file_id, ...(details && {details})});
+    if (processing_status === 'completed' || processing_status === 'failed') this.setProcessed();
   }
 
   /** @internal */
   fail(error: Error): void {
-    if (!this.over) this.reject(error);
+    if (!this.settled) this.reject(error);
+    this.setProcessed();
     this.go();
+  }
+
+  /** When nothing more of it is to be told. @internal */
+  get over(): Promise<void> {
+    return this.processed;
   }
 }
 

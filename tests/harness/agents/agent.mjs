@@ -1,13 +1,15 @@
 // Drives the JavaScript client in Node.js from outside: commands as lines of JSON on standard input, answers and events on
-// output. What is Node's own stands here, everything else in commands.mjs.
+// output. What is Node's own stands here, everything else in commands.mjs. Ends by itself once the client is closed: if it does
+// not, the library has left something behind; a rejection that nobody handles ends it with a status.
 import {createInterface} from 'node:readline';
+import {Readable} from 'node:stream';
 import {pathToFileURL} from 'node:url';
 
 import {SOURCES, agent} from './commands.mjs';
 
 const library = await import(pathToFileURL(process.argv[2]).href);
-const sources = {...SOURCES, buffer: (bytes) => Buffer.from(bytes)};
+const sources = {...SOURCES, buffer: (bytes) => Buffer.from(bytes), node_stream: (bytes) => Readable.from(SOURCES.iterator(bytes))};
 const carryOut = agent(library, (line) => process.stdout.write(JSON.stringify(line) + '\n'), sources);
 
 for await (const line of createInterface({input: process.stdin})) void carryOut(line);
-process.exit(0);
+await carryOut(JSON.stringify({command: 'close'}));

@@ -1,14 +1,21 @@
-"""Drives the Python client from outside: commands as lines of JSON on standard input, answers and events on output."""
+"""Drives the Python client from outside: commands as lines of JSON on standard input, answers and events on output.
+`agent.py FOLDER`, the folder of the library; ends with status 1 if the library has left anything behind."""
 
 import asyncio
 import base64
 import dataclasses
+import io
 import json
+import os
 import sys
+import tempfile
 
 sys.path.insert(0, sys.argv[1])
 
 from covetpy.client import WebSocketClient  # noqa: E402
+
+# How long what has ended may take to be gone.
+SETTLE_SECONDS = 10
 
 
 def say(line):
@@ -21,8 +28,28 @@ def plain(item):
 
 
 def describe(error):
-    return {"type": type(error).__name__, "code": getattr(error, "code", None), "reason": getattr(error, "reason", None),
-            "details": getattr(error, "details", None)}
+    names = ("code", "reason", "details", "status", "close_code", "rate_limit")
+    return {"type": type(error).__name__, "message": str(error), "cause": error.__cause__ and repr(error.__cause__),
+            **{name: getattr(error, name, None) for name in names}}
+
+
+async def parts(data):
+    # In parts that are no chunks.
+    for at in range(0, len(data), 1000):
+        yield data[at : at + 1000]
+
+
+class Pipe(io.RawIOBase):
+    """A file that cannot seek."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._data.readinto(buffer)
 
 
 class Agent:
@@ -30,6 +57,8 @@ class Agent:
         self.client = None
         self.rooms, self.subscriptions, self.uploads, self.calls = {}, {}, {}, {}
         self.tasks = set()
+        self.faults = []
+        self.folder = tempfile.TemporaryDirectory()
 
     def spawn(self, work):
         task = asyncio.get_running_loop().create_task(work)
@@ -48,12 +77,31 @@ class Agent:
     def teller(self, name, of=None):
         return lambda item: say({"event": name, "of": of, "item": plain(item)})
 
+    def source(self, kind, data, name):
+        if kind in ("path", "file"):
+            path = os.path.join(self.folder.name, name)
+            with open(path, "wb") as file:
+                file.write(data)
+            return path if kind == "path" else open(path, "rb")
+        return {"bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "iterator": parts, "pipe": Pipe}[kind](data)
+
     async def connect(self, url, tokens=(), api_key=None, reconnect=None, queue_size=100):
         tokens = list(tokens)
-        token = (lambda: tokens.pop(0) if len(tokens) > 1 else tokens[0]) if len(tokens) > 1 else (tokens or [None])[0]
+
+        def yielding():
+            """A list is what a function yields, one after the other, the last one for ever; None is its failure."""
+            token = tokens.pop(0) if len(tokens) > 1 else tokens[0]
+            say({"event": "token_asked"})
+            if token is None:
+                raise RuntimeError("no token")
+            return token
+
+        token = yielding if len(tokens) > 1 else (tokens or [None])[0]
         self.client = WebSocketClient(url, token=token, api_key=api_key, reconnect=reconnect, queue_size=queue_size)
         self.client.on("connected", lambda: say({"event": "connected"}))
-        self.client.on("disconnected", lambda error: say({"event": "disconnected"}))
+        self.client.on("disconnected", self.teller("disconnected"))
+        self.client.on("ended", lambda error: say({"event": "ended", "error": describe(error)}))
+        self.client.on("error", lambda error: say({"event": "error", "error": describe(error)}))
         self.client.on("notification", self.teller("notification"))
         self.client.on("notification_read", self.teller("notification_read"))
         await self.client.connect()
@@ -63,9 +111,9 @@ class Agent:
         joined = await self.client.join_room(room, options)
         if self.rooms.get(room) is not joined:
             self.rooms[room] = joined
-            joined.on_gap(self.teller("gap", room))
-            joined.on_metrics(self.teller("metrics", room))
-            self.spawn(self.follow(joined.events(), "room_event", room))
+            joined.on("gap", self.teller("gap", room))
+            joined.on("metrics", self.teller("metrics", room))
+            self.spawn(self.follow(joined, "room_event", room))
         return {"permissions": joined.permissions, "member_count": joined.member_count}
 
     async def send(self, room, payload, event_type="note", **options):
@@ -77,11 +125,14 @@ class Agent:
     async def subscribe(self, stream_type, resource_id, filters=None, options=None, **names):
         subscription = await self.client.subscribe(stream_type, resource_id, filters, options=options)
         self.subscriptions[names["as"]] = subscription
-        subscription.on_gap(self.teller("gap", names["as"]))
-        self.spawn(self.follow(subscription.records(), "data", names["as"]))
+        subscription.on("gap", self.teller("gap", names["as"]))
+        self.spawn(self.follow(subscription, "data", names["as"]))
 
     async def unsubscribe(self, **names):
         await self.subscriptions[names["as"]].unsubscribe()
+
+    async def position(self, **names):
+        return (self.subscriptions.get(names["of"]) or self.rooms[names["of"]]).position
 
     async def call(self, method, params=None, timeout=10, **names):
         self.calls[names.get("as")] = asyncio.current_task()
@@ -90,13 +141,14 @@ class Agent:
     async def cancel_call(self, **names):
         self.calls[names["as"]].cancel()
 
-    async def upload(self, filename, chunk_size, metadata=None, **names):
+    async def upload(self, filename, source="bytes", size=None, chunk_size=None, metadata=None, upload_id=None, **names):
         name = names["as"]
-        upload = self.client.upload(base64.b64decode(names["base64"]), filename=filename, chunk_size=chunk_size, metadata=metadata,
+        data = self.source(source, base64.b64decode(names["base64"]), filename)
+        upload = self.client.upload(data, filename=filename, size=size, chunk_size=chunk_size, metadata=metadata, upload_id=upload_id,
                                     on_progress=lambda sent, total: self.teller("progress", name)({"sent": sent, "total": total}))
         self.uploads[name] = upload
-        upload.on_status(self.teller("status", name))
-        return await upload
+        upload.on("status", self.teller("status", name))
+        return plain(await upload)
 
     async def cancel_upload(self, **names):
         await self.uploads[names["as"]].cancel()
@@ -107,8 +159,12 @@ class Agent:
     async def resume_upload(self, **names):
         self.uploads[names["as"]].resume()
 
+    async def download(self, file, offset=0):
+        return base64.b64encode(await self.client.download(file, offset=offset).read()).decode()
+
     async def close(self):
-        await self.client.close()
+        if self.client is not None:
+            await self.client.close()
 
     async def run_one(self, line):
         told = json.loads(line)
@@ -121,10 +177,22 @@ class Agent:
             say({"id": told["id"], "error": describe(error)})
 
     async def run(self):
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         reader = asyncio.StreamReader(limit=1 << 26)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             self.spawn(self.run_one(line))
+        await self.close()
+        # The library's own tasks end with the client.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            _, left = await asyncio.wait(left, timeout=SETTLE_SECONDS)
+        self.folder.cleanup()
+        self.faults += [f"still running: {task}" for task in left]
+        for fault in self.faults:
+            print(fault, file=sys.stderr)
+        return 1 if self.faults else 0
 
 
-asyncio.run(Agent().run())
+sys.exit(asyncio.run(Agent().run()))

@@ -1,8 +1,17 @@
 // What the agents of the JavaScript client do, wherever they run: nothing here is Node's own.
 
-const describe = (error) => ({type: error.constructor.name, code: error.code, reason: error.reason, details: error.details});
+const describe = (error) => ({
+  type: error.constructor.name, code: error.code, reason: error.reason, details: error.details, status: error.status,
+  close_code: error.closeCode, rate_limit: error.rateLimit, message: error.message, cause: error.cause && String(error.cause),
+});
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
+const base64Of = (bytes) => {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+};
 
 /** The commands by name. `say` takes events; `sources` makes an upload's source of bytes, by the names that the platform has. */
 function commandsOf({CovetPyWebSocketClient}, say, sources) {
@@ -23,13 +32,26 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
 
   return {
     async connect({url, tokens = [], api_key, reconnect = {}, queue_size}) {
-      const token = tokens.length > 1 ? () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
+      // A list is what a function yields, one after the other, the last one for ever; null is its failure.
+      const yielding = () => {
+        const next = tokens.length > 1 ? tokens.shift() : tokens[0];
+        say({event: 'token_asked'});
+        if (next === null) throw new Error('no token');
+        return next;
+      };
+      const token = tokens.length > 1 ? yielding : tokens[0];
       client = new CovetPyWebSocketClient({
         url, token, apiKey: api_key, queueSize: queue_size,
-        reconnect: {...(reconnect.max_attempts && {maxAttempts: reconnect.max_attempts}), ...(reconnect.delay && {delay: reconnect.delay * 1000})},
+        reconnect: {
+          ...(reconnect.enabled !== undefined && {enabled: reconnect.enabled}),
+          ...(reconnect.max_attempts && {maxAttempts: reconnect.max_attempts}),
+          ...(reconnect.delay && {delay: reconnect.delay * 1000}),
+        },
       });
       client.on('connected', () => say({event: 'connected'}));
-      client.on('disconnected', () => say({event: 'disconnected'}));
+      client.on('disconnected', (item) => say({event: 'disconnected', item}));
+      client.on('ended', (error) => say({event: 'ended', error: describe(error)}));
+      client.on('error', (error) => say({event: 'error', error: describe(error)}));
       client.on('notification', (item) => say({event: 'notification', item}));
       client.on('notification_read', (item) => say({event: 'notification_read', item}));
       await client.connect();
@@ -55,15 +77,16 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
       void follow(subscription, 'data', {of: as});
     },
     unsubscribe: ({as}) => subscriptions.get(as).unsubscribe(),
+    position: async ({of}) => (subscriptions.get(of) ?? rooms.get(of)).position ?? null,
     async call({as, method, params, timeout}) {
       const controller = new AbortController();
       calls.set(as, controller);
       return client.call(method, params, {...(timeout && {timeout: timeout * 1000}), signal: controller.signal});
     },
     cancel_call: async ({as}) => calls.get(as).abort(),
-    async upload({as, base64, source = 'bytes', filename, chunk_size: chunkSize, metadata}) {
+    async upload({as, base64, source = 'bytes', filename, size, chunk_size: chunkSize, metadata, upload_id: uploadId}) {
       const upload = client.upload(sources[source](bytesOf(base64), filename), {
-        filename, chunkSize, metadata, onProgress: (sent, total) => say({event: 'progress', of: as, item: {sent, total}}),
+        filename, size, chunkSize, metadata, uploadId, onProgress: (sent, total) => say({event: 'progress', of: as, item: {sent, total}}),
       });
       uploads.set(as, upload);
       upload.on('status', (item) => say({event: 'status', of: as, item}));
@@ -72,7 +95,11 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
     cancel_upload: ({as}) => uploads.get(as).cancel(),
     pause_upload: async ({as}) => uploads.get(as).pause(),
     resume_upload: async ({as}) => uploads.get(as).resume(),
-    close: () => client.close(),
+    async download({file, offset}) {
+      const bytes = await client.download(file, {offset}).bytes();
+      return base64Of(bytes);
+    },
+    close: () => client?.close(),
   };
 }
 
@@ -81,9 +108,15 @@ export const SOURCES = {
   bytes: (bytes) => bytes,
   array_buffer: (bytes) => bytes.buffer,
   blob: (bytes) => new Blob([bytes]),
+  file: (bytes, name) => new File([bytes], name),
+  // In parts that are no chunks.
+  stream: (bytes) => new Blob([bytes]).stream(),
+  async *iterator(bytes) {
+    for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
+  },
 };
 
-/** Carries out a line of JSON, and says what came of it: `{id, result}` or `{id, error}`. */
+/** Carries out a line of JSON, and says what came of it: `{id, result}` or `{id, error}`. After `{command: 'close'}` nothing is left. */
 export function agent(library, say, sources = SOURCES) {
   const commands = commandsOf(library, say, sources);
   return async (line) => {

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from typing import Any, Callable, Dict, Mapping, Optional
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Mapping, Optional, Union
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from covetpy.client.errors import ConnectionLostError, NotConnectedError, RequestTimeoutError, from_message
+from covetpy.client.errors import (ConnectionLostError, MessageTooLargeError, NotConnectedError, RequestTimeoutError,
+                                   from_message)
 
 Message = Dict[str, Any]
 
 OPEN_SECONDS = 20.0
+# How long a server may take to answer a close.
+CLOSE_SECONDS = 5.0
+# Silence of so many heartbeat intervals ends a connection; the server sends one each interval.
+MISSED_HEARTBEATS = 2.5
 # The largest message that a server of any configuration sends.
 MAX_MESSAGE_BYTES = 64 << 20
 
@@ -23,60 +29,92 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex}"
 
 
-class Connection:
-    """`on_message` gets what answers no request of `request`, in the order of arrival; it must not block."""
+@dataclass(frozen=True)
+class Closed:
+    """How a connection ended: the WebSocket's close code and reason."""
 
-    def __init__(self, socket: ClientConnection, ack: Message, on_message: Callable[[Message], None]) -> None:
+    code: int
+    reason: str = ""
+
+    def error(self) -> ConnectionLostError:
+        return ConnectionLostError(f"the connection ended ({self.code} {self.reason})".replace(" )", ")"), self.code)
+
+
+class Connection:
+    """Made by `open`; `run` reads until the end."""
+
+    def __init__(self, socket: ClientConnection, ack: Message) -> None:
         self._socket = socket
-        self._on_message = on_message
         self._waiting: Dict[str, asyncio.Future[Message]] = {}
+        self._heard = 0.0
+        self._watchdog: Optional[asyncio.TimerHandle] = None
+        self._on_message: Callable[[Message], None] = lambda message: None
         self.ack: Message = ack["data"]
+        # Whether anything has come after the first message.
+        self.fruitful = False
+        # Done when the connection has ended.
+        self.closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def open(cls, url: str, headers: Mapping[str, str], on_message: Callable[[Message], None]) -> Connection:
+    async def open(cls, url: str, headers: Mapping[str, str]) -> Connection:
         """Raises AuthenticationError where the server refuses the credential, ConnectionLostError where there is no
         server or it refuses for now."""
         try:
+            # Whether the other side lives is for `run` to see: it counts every message.
             socket = await connect(url, additional_headers=dict(headers), open_timeout=OPEN_SECONDS,
-                                   max_size=MAX_MESSAGE_BYTES)
+                                   close_timeout=CLOSE_SECONDS, ping_interval=None, max_size=MAX_MESSAGE_BYTES)
         except InvalidStatus as error:
             raise ConnectionLostError(f"the server answered HTTP {error.response.status_code}") from error
         except (OSError, asyncio.TimeoutError, EOFError, InvalidHandshake, ConnectionClosed) as error:
             raise ConnectionLostError(f"no connection to {url.split('?')[0]}: {error}") from error
         try:
             first: Message = json.loads(await asyncio.wait_for(socket.recv(), OPEN_SECONDS))
-        except (ConnectionClosed, asyncio.TimeoutError, ValueError) as error:
+            if first["type"] == "connection_ack":
+                return cls(socket, first)
+        except (ConnectionClosed, asyncio.TimeoutError) as error:
             await socket.close()
             raise ConnectionLostError("the connection ended before connection_ack") from error
-        if first.get("type") == "error":
+        except (ValueError, TypeError, KeyError) as error:
             await socket.close()
-            raise from_message(first)
-        return cls(socket, first, on_message)
+            raise ConnectionLostError("the server does not speak this protocol") from error
+        except asyncio.CancelledError:
+            socket.transport.abort()
+            raise
+        await socket.close()
+        raise from_message(first)
 
-    async def run(self) -> None:
-        """Reads until the connection ends. `close_code` and `close_reason` tell how."""
+    async def run(self, on_message: Callable[[Message], None], on_problem: Callable[[Exception], None]) -> Closed:
+        """Reads until the connection ends. `on_message` gets what answers no request, in the order of arrival."""
+        self._on_message = on_message
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        self._watch()
         try:
             async for text in self._socket:
-                if isinstance(text, str):
-                    self._dispatch(json.loads(text))
+                self.fruitful = True
+                self._heard = loop.time()
+                try:
+                    if isinstance(text, str):
+                        self._dispatch(json.loads(text))
+                except Exception as error:
+                    on_problem(error)
         except ConnectionClosed:
             pass
         finally:
-            lost = ConnectionLostError(f"the connection ended ({self.close_code} {self.close_reason})".rstrip())
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+            code = self._socket.close_code
+            closed = Closed(1006 if code is None else code, self._socket.close_reason or "")
+            if not self.closed.done():
+                self.closed.set_result(closed)
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(lost)
+                    future.set_exception(closed.error())
             self._waiting.clear()
-
-    @property
-    def close_code(self) -> Optional[int]:
-        return self._socket.close_code
-
-    @property
-    def close_reason(self) -> str:
-        return self._socket.close_reason or ""
+        return closed
 
     async def send(self, message: Message) -> None:
+        """Raises NotConnectedError or MessageTooLargeError."""
         await self._write(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
 
     async def request(self, message: Message, timeout: float, binary: Optional[bytes] = None) -> Message:
@@ -84,25 +122,47 @@ class Connection:
         tells of."""
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[message["id"]] = answer
-        try:
+
+        async def exchange() -> Message:
             await (self.send(message) if binary is None else self._write(binary))
-            return await asyncio.wait_for(answer, timeout)
+            return await answer
+
+        try:
+            return await asyncio.wait_for(exchange(), timeout)
         except asyncio.TimeoutError:
             raise RequestTimeoutError(f"no answer to {message['type']} within {timeout:g} s") from None
         finally:
             self._waiting.pop(message["id"], None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # Told by what `send` has raised already.
 
-    async def close(self, code: int = 1000) -> None:
-        await self._socket.close(code)
+    async def close(self) -> None:
+        """Within CLOSE_SECONDS, whether the server answers or not."""
+        await self._socket.close()
 
-    async def _write(self, data: Any) -> None:
+    async def _write(self, data: Union[str, bytes]) -> None:
+        limit = self.ack.get("limits", {}).get("message_bytes")
+        # A larger one would end the connection; a character is four bytes of UTF-8 at most.
+        if limit is not None and len(data) * 4 > limit:
+            size = len(data.encode()) if isinstance(data, str) else len(data)
+            if size > limit:
+                raise MessageTooLargeError(f"a message of {size} bytes, and the server takes {limit}")
         try:
             await self._socket.send(data)
         except ConnectionClosed as error:
             raise NotConnectedError("the connection has ended") from error
 
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = self._heard + self.ack["heartbeat_interval"] / 1000 * MISSED_HEARTBEATS
+        if loop.time() < until:
+            self._watchdog = loop.call_at(until, self._watch)
+        else:
+            # A peer that is gone does not answer a close either.
+            self._socket.transport.abort()
+
     def _dispatch(self, message: Message) -> None:
-        kind = message.get("type")
+        kind = message["type"]
         asked = message.get("id") if kind in ("rpc_response", "rpc_error") else None
         future = self._waiting.get(asked or message.get("metadata", {}).get("in_reply_to", ""))
         if future is None or kind == "file_status":

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, List, Mapping, Optional, Set, Tuple, Type, Union
+from typing import Any, AsyncIterator, Callable, Coroutine, Dict, List, Mapping, Optional, Set, Type, Union
 
-from covetpy.client._connection import Connection, Message, new_id
-from covetpy.client._mailbox import Callback, Feed, invoke, logger
-from covetpy.client._reconnect import Reconnect
-from covetpy.client.errors import (AuthenticationError, ConnectionLostError, CovetError, EndedError, NotConnectedError,
-                                   QueueFullError, RequestTimeoutError, ServerError, from_message)
+from covetpy.client._connection import Closed, Message, new_id
+from covetpy.client._mailbox import Callback, Feed, finish, invoke
+from covetpy.client._outbox import Outbox
+from covetpy.client._reconnect import OUR_FAULT, Reconnect
+from covetpy.client._session import Session, Token, logger
+from covetpy.client._source import Resumable
+from covetpy.client._upload_source import UploadSource
+from covetpy.client.downloads import Download
+from covetpy.client.errors import (LOST, CovetError, QueueFullError, RequestTimeoutError, RpcTimeoutError, ServerError,
+                                   from_message)
 from covetpy.client.rooms import Room
 from covetpy.client.subscriptions import Record, Subscription
-from covetpy.client.uploads import DEFAULT_CHUNK_BYTES, Source, Upload, encode_binary, encode_text
+from covetpy.client.uploads import Upload
 
-Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
-
-REQUEST_SECONDS = 15.0
 # The edge ends a call at its timeout; this is for the answer's way back.
 RPC_GRACE_SECONDS = 5.0
 REMEMBERED_NOTIFICATIONS = 1000
+EVENTS = ("connected", "disconnected", "notification", "notification_read", "ended", "error")
 
 
 @dataclass(frozen=True)
 class Notification:
+    """`actions` are what the user may choose: `label`, `action` and `params` of each."""
+
     notification_id: str
     notification_type: str
     title: str
@@ -42,31 +47,29 @@ class WebSocketClient:
     """One user's connection to Covet, kept up until `close`.
 
     `token` is a JWT or a function, of either kind, that yields a fresh one: it is asked at each connect, and when the
-    server says that the token is about to end. For one event loop; not thread-safe.
+    server says that the token is about to end. `queue_size` messages to rooms may wait for a connection, and as many joins
+    and subscribes. For one event loop; not thread-safe.
 
-    Events, for `on`: `connected`, `disconnected` (with the error), `notification`, `notification_read` (with the id).
+    Events, for `on`: `connected`, `disconnected` (with a Closed), `notification` (with a Notification), `notification_read`
+    (with the id: another session of the user has read it), `ended` (with the error: no connection any more, and none will
+    come), `error` (with what failed that nobody waits for; logged if nobody listens).
     """
 
     def __init__(self, url: str, *, token: Optional[Token] = None, api_key: Optional[str] = None,
                  reconnect: Union[Reconnect, Mapping[str, Any], None] = None, queue_size: int = 100) -> None:
-        self._url = url
-        self._token = token
-        self._api_key = api_key
-        self._policy = reconnect if isinstance(reconnect, Reconnect) else Reconnect(**(reconnect or {}))
+        policy = reconnect if isinstance(reconnect, Reconnect) else Reconnect(**(reconnect or {}))
+        self._session = Session(url, token, api_key, policy, self)
+        self._outbox = Outbox(self._session, queue_size, self._spawn)
         self._queue_size = queue_size
-        self._connection: Optional[Connection] = None
-        self._supervisor: Optional[asyncio.Task[None]] = None
-        self._changed = asyncio.Condition()
-        self._ended: Optional[CovetError] = None
         self._rooms: Dict[str, Room] = {}
         self._subscriptions: Dict[str, Subscription] = {}
         self._uploads: Dict[str, Upload] = {}
-        # Messages that are sent again on the next connection, with those who wait for their answers.
-        self._repeating: OrderedDict[str, Tuple[Message, asyncio.Future[Message]]] = OrderedDict()
-        self._callbacks: Dict[str, List[Callable[..., Any]]] = {}
+        self._callbacks: Dict[str, List[Callable[..., Any]]] = {event: [] for event in EVENTS}
         self._notifications: Feed[Notification] = Feed(REMEMBERED_NOTIFICATIONS)
         self._seen_notifications: OrderedDict[str, None] = OrderedDict()
-        self._tasks: Set[asyncio.Task[Any]] = set()
+        # What it does itself, and what callbacks still do.
+        self._tasks: Set[asyncio.Task[None]] = set()
+        self._callback_tasks: Set[asyncio.Task[None]] = set()
         self.session_id: Optional[str] = None
         self.user_id: Optional[str] = None
         self.capabilities: List[str] = []
@@ -75,25 +78,17 @@ class WebSocketClient:
     # The connection.
 
     async def connect(self) -> None:
-        """Returns once connected. Raises AuthenticationError, or ConnectionLostError if there is no server: the first
-        connection is not tried again."""
-        if self._supervisor is not None:
-            return
-        connection = await self._open()
-        self._supervisor = asyncio.get_running_loop().create_task(self._supervise(connection))
-        await self._connected()
+        """Returns once connected. Raises AuthenticationError, TokenError, or ConnectionLostError if there is no server: the
+        first connection is not tried again by itself. A client that has ended does not come back: make another one."""
+        await self._session.start()
 
     async def close(self) -> None:
         """Ends the connection and everything that stands on it."""
-        self._ended = self._ended or EndedError("the client", "closed")
-        if self._connection is not None:
-            await self._connection.close()
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
-        await self._finish(None)
-        for task in list(self._tasks):
+        await self._session.close()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def __aenter__(self) -> WebSocketClient:
         await self.connect()
@@ -105,32 +100,39 @@ class WebSocketClient:
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None
+        return self._session.connected
 
     def on(self, event: str, callback: Callable[..., Any]) -> None:
-        self._callbacks.setdefault(event, []).append(callback)
+        """Callbacks may be coroutine functions."""
+        self._callbacks[self._known(event)].append(callback)
+
+    def off(self, event: str, callback: Callable[..., Any]) -> None:
+        if callback in self._callbacks[self._known(event)]:
+            self._callbacks[event].remove(callback)
 
     # Rooms.
 
     async def join_room(self, room_id: str, options: Optional[Mapping[str, Any]] = None, *,
                         callback: Optional[Callback[Any]] = None) -> Room:
-        """Joins with the protocol's options: `filter`, `history`, `resume`, `subscribe_to_metrics`. `callback` gets each
-        RoomEvent, those of a replay included. Joining a room again replaces its options."""
+        """Joins, on the next connection if there is none now, with the protocol's options: `filter`, `history`, `resume`,
+        `subscribe_to_metrics`. `callback` gets each RoomEvent, those of a replay included. Raises ServerError
+        (PERMISSION_DENIED, ROOM_NOT_FOUND, …). Joining a room again replaces its options; it goes on where it is."""
         room = self._rooms.get(room_id)
-        fresh = room is None
         if room is None:
             room = Room(self, room_id, dict(options or {}))
-        else:
-            room._options = dict(options or {})
+        old = room._replace_options(dict(options or {}))
         if callback is not None:
-            room.on_event(callback)
+            room.on("event", callback)
         self._rooms[room_id] = room
         try:
-            message = room._join_message()
-            await self._ask(message)
+            await self._open(room)
         except BaseException:
-            if fresh and self._rooms.get(room_id) is room:
-                del self._rooms[room_id]
+            if room._established and room.ended is None:
+                # It goes on as it was.
+                room._replace_options(old)
+                self._reopen(room)
+            else:
+                self._abandon(room)
             raise
         return room
 
@@ -144,17 +146,15 @@ class WebSocketClient:
     async def subscribe(self, stream_type: str, resource_id: str, filters: Optional[Mapping[str, Any]] = None, *,
                         callback: Optional[Callback[Record]] = None, options: Optional[Mapping[str, Any]] = None
                         ) -> Subscription:
-        """`callback` gets each record. Raises ServerError with `details["reason"]` where there is no such stream."""
-        subscription = Subscription(self, stream_type, resource_id, dict(filters) if filters else None,
-                                    dict(options or {}))
+        """Subscribes, on the next connection if there is none now. `callback` gets each record. Raises ServerError, whose
+        `details["reason"]` tells why."""
+        subscription = Subscription(self, stream_type, resource_id, filters, dict(options or {}))
         if callback is not None:
-            subscription.on_data(callback)
-        message = subscription._subscribe_message()
-        self._subscriptions[message["id"]] = subscription
+            subscription.on("data", callback)
         try:
-            await self._ask(message)
+            await self._open(subscription)
         except BaseException:
-            self._subscriptions.pop(message["id"], None)
+            self._abandon(subscription)
             raise
         return subscription
 
@@ -162,7 +162,7 @@ class WebSocketClient:
 
     async def call(self, method: str, params: Optional[Mapping[str, Any]] = None, *, timeout: float = 10.0,
                    correlation_id: Optional[str] = None) -> Any:
-        """Calls a method and returns its result. Raises RpcError, RpcTimeoutError after `timeout` seconds, and
+        """Calls a method and returns its result. Raises RpcError, RpcTimeoutError after `timeout` seconds (at most 60), and
         ConnectionLostError if the connection ended meanwhile: whether it ran is then unknown, and it is never repeated.
         Cancelling the task cancels the call at the backend."""
         message: Message = {"type": "rpc_call", "id": new_id("rpc"),
@@ -170,231 +170,198 @@ class WebSocketClient:
         if correlation_id is not None:
             message["metadata"] = {"correlation_id": correlation_id}
         try:
-            return (await self._ask(message, timeout + RPC_GRACE_SECONDS))["data"]["result"]
-        except asyncio.CancelledError:
-            self._spawn(self._send({"type": "rpc_cancel", "id": new_id("rc"), "data": {"call_id": message["id"]}}))
+            return (await self._session.ask(message, timeout + RPC_GRACE_SECONDS))["data"]["result"]
+        except (asyncio.CancelledError, RequestTimeoutError) as error:
+            self._tell("rpc_cancel", {"call_id": message["id"]})
+            if isinstance(error, RequestTimeoutError):
+                raise RpcTimeoutError("RPC_TIMEOUT", str(error), recoverable=True) from None
             raise
 
     # Notifications.
 
     def notifications(self) -> AsyncIterator[Notification]:
-        """Notifications from now on, each acknowledged as it is taken."""
+        """Notifications from now on, those that nobody has listened for yet included."""
         return self._notifications.iterate()
 
     # Files.
 
-    def upload(self, source: Source, *, filename: Optional[str] = None, mimetype: Optional[str] = None,
-               chunk_size: int = DEFAULT_CHUNK_BYTES, metadata: Optional[Dict[str, Any]] = None,
-               on_progress: Optional[Callable[[int, int], None]] = None) -> Upload:
-        """Uploads bytes, a path or a seekable binary file. `on_progress` gets bytes kept and bytes in all."""
-        upload = Upload(self, source, filename, mimetype, chunk_size, metadata, on_progress)
+    def upload(self, source: UploadSource, *, filename: Optional[str] = None, mimetype: Optional[str] = None,
+               size: Optional[int] = None, chunk_size: Optional[int] = None, metadata: Optional[Mapping[str, Any]] = None,
+               upload_id: Optional[str] = None, on_progress: Optional[Callable[[int, int], Any]] = None) -> Upload:
+        """Begins to upload bytes, a path, a binary file or an async iterator of bytes, on the next connection if there is none
+        now. What is not seekable needs its `size`. `chunk_size` is 256 KiB unless given. `upload_id` is that of an upload
+        of the same file that was begun before, by a process that has ended perhaps: only what the server lacks is sent.
+        `on_progress` gets bytes kept and bytes in all."""
+        if self._session.ended is not None:
+            raise self._session.ended
+        upload = Upload(self, source, filename=filename, mimetype=mimetype, size=size, chunk_size=chunk_size,
+                        metadata=metadata, upload_id=upload_id, on_progress=on_progress)
         self._uploads[upload.upload_id] = upload
+        upload._processed.add_done_callback(lambda _: self._uploads.pop(upload.upload_id, None))
         return upload
+
+    def download(self, file: str, *, offset: int = 0,
+                 on_progress: Optional[Callable[[int, Optional[int]], Any]] = None) -> Download:
+        """Downloads a file by its id, or by a link that an upload or `files.get` gave, from `offset` on. Nothing is fetched
+        before it is read. `on_progress` gets bytes received and bytes in all, if the server tells."""
+        return Download(self, file, offset, on_progress)
 
     # What its parts need.
 
-    async def _connected(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._connection is not None or self._ended is not None)
-        if self._ended is not None:
-            raise self._ended
-
-    async def _lost_or(self, done: asyncio.Future[Any]) -> None:
-        """Until the connection is another one, or `done`."""
-        connection = self._connection
-
-        async def lost() -> None:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._connection is None or self._connection is not connection)
-
-        waiting = asyncio.get_running_loop().create_task(lost())
-        try:
-            await asyncio.wait((done, waiting), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-
     async def _request(self, kind: str, data: Dict[str, Any], *, id: Optional[str] = None) -> Message:
-        return await self._ask({"type": kind, "id": id or new_id(kind), "data": data})
+        return await self._session.ask({"type": kind, "id": id or new_id(kind), "data": data})
 
-    async def _ask(self, message: Message, timeout: float = REQUEST_SECONDS) -> Message:
-        if self._connection is None:
-            raise self._ended or NotConnectedError("not connected")
-        return await self._connection.request(message, timeout)
+    def _tell(self, kind: str, data: Dict[str, Any]) -> None:
+        """Sends what has no answer that matters."""
+        if self._session.connected:
+            self._spawn(self._session.tell({"type": kind, "id": new_id(kind), "data": data}))
 
-    async def _send(self, message: Message) -> None:
-        if self._connection is not None:
-            try:
-                await self._connection.send(message)
-            except NotConnectedError:
-                pass
+    async def _back_off(self, attempt: float, error: CovetError) -> None:
+        """Waits before attempt 1, 2, … in a row; raises `error` after the last one."""
+        if attempt > self._session.policy.max_attempts:
+            raise error
+        await self._session.wait(self._session.policy.wait(int(attempt)))
+        if self._session.ended is not None:
+            raise self._session.ended
 
-    async def _repeatable(self, message: Message) -> Message:
-        """Sends it now or on the next connection, and again if that ends before the answer."""
-        if self._ended is not None:
-            raise self._ended
-        if len(self._repeating) >= self._queue_size and self._connection is None:
-            raise QueueFullError(f"{self._queue_size} messages wait for a connection already")
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._repeating[message["id"]] = (message, answer)
-        try:
-            if self._connection is not None:
-                self._spawn(self._try(message, answer))
-            return await answer
-        finally:
-            self._repeating.pop(message["id"], None)
+    def _callback(self, callback: Callable[..., Any], *arguments: Any) -> None:
+        result = invoke(callback, *arguments)
+        if result is not None:
+            _keep(self._callback_tasks, finish(result))
 
-    async def _try(self, message: Message, answer: asyncio.Future[Message]) -> None:
-        try:
-            result = await self._ask(message)
-            if not answer.done():
-                answer.set_result(result)
-        except (ConnectionLostError, NotConnectedError):
-            pass  # The next connection sends it again.
-        except CovetError as error:
-            if not answer.done():
-                answer.set_exception(error)
+    def _reopen(self, source: Resumable[Any]) -> None:
+        """Opens it again, from where it is."""
+        if not self._session.connected or source.ended is not None:
+            return
+        if isinstance(source, Subscription):
+            self._subscriptions.pop(source.subscription_id, None)
+            self._tell("unsubscribe", {"subscription_id": source.subscription_id})
+        self._spawn(self._attempt(source))
 
-    async def _send_chunk(self, message: Message, data: bytes) -> None:
-        connection = self._connection
-        if connection is None:
-            raise NotConnectedError("not connected")
-        if "binary_chunks" in self.capabilities:
-            await connection.request(message, REQUEST_SECONDS, binary=encode_binary(message, data))
-        else:
-            await connection.request(encode_text(message, data), REQUEST_SECONDS)
-
-    def _rejoin(self, room: Room) -> None:
-        if self._connection is not None:
-            self._spawn(self._try_rejoin(room))
-
-    def _resubscribe(self, subscription: Subscription) -> None:
-        if self._connection is not None:
-            old = subscription.subscription_id
-            self._subscriptions.pop(old, None)
-            self._spawn(self._send({"type": "unsubscribe", "id": new_id("unsub"), "data": {"subscription_id": old}}))
-            self._spawn(self._try_resubscribe(subscription))
-
-    async def _try_rejoin(self, room: Room) -> None:
-        try:
-            await self._ask(room._join_message())
-        except ServerError as error:
-            self._rooms.pop(room.room_id, None)
-            room._end(error.code, error)
-        except (ConnectionLostError, NotConnectedError, RequestTimeoutError):
-            pass  # The next connection joins again.
-
-    async def _try_resubscribe(self, subscription: Subscription) -> None:
-        message = subscription._subscribe_message()
-        self._subscriptions[message["id"]] = subscription
-        try:
-            await self._ask(message)
-        except ServerError as error:
-            self._subscriptions.pop(message["id"], None)
-            subscription._end(error.code, error)
-        except (ConnectionLostError, NotConnectedError, RequestTimeoutError):
-            pass
+    def _forget(self, source: Resumable[Any]) -> None:
+        if isinstance(source, Subscription):
+            self._subscriptions.pop(source.subscription_id, None)
+        elif isinstance(source, Room) and self._rooms.get(source.room_id) is source:
+            del self._rooms[source.room_id]
 
     # Inside.
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _known(self, event: str) -> str:
+        if event not in EVENTS:
+            raise ValueError(f"no event '{event}'; there are {', '.join(EVENTS)}")
+        return event
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        _keep(self._tasks, work)
 
     def _emit(self, event: str, *arguments: Any) -> None:
-        for callback in self._callbacks.get(event, ()):
-            self._spawn(invoke(callback, *arguments))
+        for callback in list(self._callbacks[event]):
+            self._callback(callback, *arguments)
 
-    async def _fresh_token(self) -> Optional[str]:
-        if self._token is None or isinstance(self._token, str):
-            return self._token
-        token = self._token()
-        return await token if inspect.isawaitable(token) else token
+    def _sources(self) -> List[Resumable[Any]]:
+        return [*self._rooms.values(), *self._subscriptions.values()]
 
-    async def _open(self) -> Connection:
-        headers = {}
-        token = await self._fresh_token()
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if self._api_key is not None:
-            headers["X-API-Key"] = self._api_key
-        return await Connection.open(self._url, headers, self._on_message)
+    async def _open(self, source: Resumable[Any]) -> None:
+        """Returns when it is open, on whichever connection that is."""
+        if self._session.ended is not None:
+            raise self._session.ended
+        waiting = sum(bool(each._askers) for each in self._sources())
+        if not self._session.connected and waiting >= self._queue_size:
+            raise QueueFullError(f"{waiting} rooms and subscriptions wait for a connection already")
+        asker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        source._askers.append(asker)
+        # It needs an id at once, by which the next connection finds it.
+        message = self._opening(source)
+        if self._session.connected:
+            self._spawn(self._attempt(source, message))
+        await asker
 
-    async def _supervise(self, connection: Connection) -> None:
-        while True:
-            reading = asyncio.get_running_loop().create_task(connection.run())
-            await self._up(connection)
-            try:
-                await reading
-            finally:
-                reading.cancel()
-            await self._down(connection)
-            try:
-                connection = await self._reopen(connection)
-            except CovetError as error:
-                return await self._finish(error)
+    def _opening(self, source: Resumable[Any]) -> Message:
+        message = source._open_message()
+        if isinstance(source, Subscription):
+            self._subscriptions[message["id"]] = source
+        return message
 
-    async def _reopen(self, old: Connection) -> Connection:
-        error: CovetError = ConnectionLostError(f"the connection ended ({old.close_code} {old.close_reason})".rstrip())
-        attempt = 1
-        while self._ended is None and self._policy.allows(attempt, old.close_code):
-            await asyncio.sleep(self._policy.wait(attempt, old.close_reason))
-            try:
-                return await self._open()
-            except AuthenticationError as refused:
-                # A function may have a better token the next time; a text stays what it is.
-                if refused.code != "AUTH_EXPIRED" or not callable(self._token):
-                    raise
-                error = refused
-            except ConnectionLostError as lost:
-                error = lost
-            attempt += 1
-        raise self._ended or error
+    async def _attempt(self, source: Resumable[Any], message: Optional[Message] = None) -> None:
+        """Opens it on this connection; the next one does so again if this ends before."""
+        if source.ended is not None:
+            return
+        message = message or self._opening(source)
+        try:
+            await self._session.ask(message)
+            source._failures = 0
+            source._settle(None)
+        except LOST:
+            pass
+        except CovetError as error:
+            if source.ended is None and source._opening_id == message["id"]:
+                await self._refused(source, error)
 
-    async def _up(self, connection: Connection) -> None:
-        ack = connection.ack
+    async def _refused(self, source: Resumable[Any], error: CovetError) -> None:
+        if source._askers:
+            return source._settle(error)
+        # What was open before is worth some patience: its owner may be on its way back.
+        passing = isinstance(error, RequestTimeoutError) or isinstance(error, ServerError) and (
+            error.recoverable or error.details.get("reason") == "SOURCE_DOWN")
+        source._failures += 1
+        id = source._opening_id
+        try:
+            await self._back_off(source._failures if passing else math.inf, error)
+        except CovetError:
+            if source.ended is None:
+                self._forget(source)
+                source._end(error.code if isinstance(error, ServerError) else "timeout", error)
+            return
+        if source._opening_id == id:
+            self._reopen(source)
+
+    def _abandon(self, source: Resumable[Any]) -> None:
+        """It has not been opened, or whoever wanted it has been cancelled: then the server may have done it all the same."""
+        self._forget(source)
+        request = source._end_request()
+        if source.ended is None:
+            self._tell(request["type"], request["data"])
+
+    # What the session tells it.
+
+    def _up(self, ack: Message) -> None:
         self.session_id, self.user_id = ack["session_id"], ack["user_id"]
         self.capabilities, self.limits = ack["capabilities"], ack["limits"]
-        again = list(self._subscriptions.values())
+        sources = self._sources()
         self._subscriptions.clear()
-        self._connection = connection
         # Joins go first: messages to a room need it joined, and one connection's requests take effect in their order.
-        for room in self._rooms.values():
-            self._spawn(self._try_rejoin(room))
-        for subscription in again:
-            self._spawn(self._try_resubscribe(subscription))
-        for message, answer in list(self._repeating.values()):
-            self._spawn(self._try(message, answer))
-        async with self._changed:
-            self._changed.notify_all()
+        for source in sources:
+            self._spawn(self._attempt(source, self._opening(source)))
+        self._outbox.up()
         self._emit("connected")
 
-    async def _down(self, connection: Connection) -> None:
-        self._connection = None
-        async with self._changed:
-            self._changed.notify_all()
-        self._emit("disconnected", ConnectionLostError(f"{connection.close_code} {connection.close_reason}".rstrip()))
+    def _down(self, closed: Closed) -> None:
+        if closed.code in OUR_FAULT:
+            self._outbox.drop(closed.error())
+        self._emit("disconnected", closed)
 
-    async def _finish(self, error: Optional[CovetError]) -> None:
-        """Nothing comes any more: whoever waits is told."""
-        self._ended = self._ended or error
-        ended = self._ended or EndedError("the client", "closed")
-        for room in self._rooms.values():
-            room._end("disconnected", error)
-        for subscription in self._subscriptions.values():
-            subscription._end("disconnected", error)
-        for upload in self._uploads.values():
-            upload._task.cancel()
-            upload._fail(ended)
-        for _, answer in self._repeating.values():
-            if not answer.done():
-                answer.set_exception(ended)
+    def _finished(self, reason: CovetError, error: Optional[CovetError]) -> None:
+        for source in self._sources():
+            source._settle(reason)
+            source._end("disconnected", error)
+        for upload in list(self._uploads.values()):
+            upload._fail(reason)
+        self._rooms.clear()
+        self._subscriptions.clear()
+        self._outbox.drop(reason)
         self._notifications.close(error)
-        async with self._changed:
-            self._changed.notify_all()
+        self._emit("ended", reason)
+        for callbacks in self._callbacks.values():
+            callbacks.clear()
+
+    def _problem(self, error: Exception) -> None:
+        if self._callbacks["error"]:
+            self._emit("error", error)
+        else:
+            logger.warning("%s: %s", type(error).__name__, error)
 
     def _on_message(self, message: Message) -> None:
-        handler = _HANDLERS.get(message.get("type", ""))
+        handler = _HANDLERS.get(message["type"])
         if handler is not None:
             handler(self, message)
 
@@ -407,10 +374,10 @@ class WebSocketClient:
             room._on_joined(message)
         elif message["type"] == "room_event":
             room._on_event(message)
-        elif room._on_left(data["reason"]):
-            self._rejoin(room)
+        elif room._on_ended(data["reason"]):
+            self._reopen(room)
         else:
-            self._rooms.pop(room.room_id, None)
+            self._forget(room)
 
     def _on_stream(self, message: Message) -> None:
         data = message["data"]
@@ -420,27 +387,28 @@ class WebSocketClient:
                 room = self._rooms.get(data["resource_id"][len("room:"):])
                 if room is not None:
                     room._on_metrics(data)
-            return
-        if message["type"] == "subscribed":
-            subscription._on_subscribed(data)
+        elif message["type"] == "subscribed":
+            subscription._opened(data)
         elif message["type"] == "stream_data":
             subscription._on_data(data)
         else:
-            del self._subscriptions[data["subscription_id"]]
+            self._forget(subscription)
             if subscription._on_ended(data["reason"]):
-                self._spawn(self._try_resubscribe(subscription))
+                self._spawn(self._attempt(subscription))
 
     def _on_notification(self, message: Message) -> None:
-        data = dict(message["data"])
+        """Acknowledged, and so read for the user's other sessions, only where somebody here is told of it."""
+        data = message["data"]
         known = data["notification_id"] in self._seen_notifications
         self._seen_notifications[data["notification_id"]] = None
         if len(self._seen_notifications) > REMEMBERED_NOTIFICATIONS:
             self._seen_notifications.popitem(last=False)
         names = Notification.__dataclass_fields__
         notification = Notification(**{key: value for key, value in data.items() if key in names})
-        if known or self._notifications.put(notification):
-            self._spawn(self._send({"type": "notification_ack", "id": new_id("na"),
-                                    "data": {"notification_id": notification.notification_id}}))
+        read = self._notifications.read or bool(self._callbacks["notification"])
+        taken = known or self._notifications.put(notification)
+        if taken and read:
+            self._tell("notification_ack", {"notification_id": notification.notification_id})
         if not known:
             self._emit("notification", notification)
 
@@ -448,30 +416,38 @@ class WebSocketClient:
         self._emit("notification_read", message["data"]["notification_id"])
 
     def _on_auth_expiring(self, message: Message) -> None:
-        if callable(self._token):
+        if self._session.can_renew:
             self._spawn(self._renew())
 
     async def _renew(self) -> None:
         try:
-            await self._request("auth_refresh", {"token": await self._fresh_token()})
-        except Exception as error:
-            logger.warning("the token could not be renewed: %s", error)
+            await self._request("auth_refresh", {"token": await self._session.fresh_token()})
+        except LOST:
+            pass
+        except CovetError as error:
+            # The connection ends with its token, and the next one asks for another.
+            if self._session.ended is None:
+                self._problem(error)
 
     def _on_file(self, message: Message) -> None:
-        data = message["data"]
-        upload = self._uploads.get(data["upload_id"])
-        if upload is None:
-            return
-        if message["type"] == "file_upload_complete":
-            upload._on_complete(data)
-        else:
-            upload._on_status_message(data)
-        if data["processing_status"] in ("completed", "failed"):
-            self._uploads.pop(upload.upload_id, None)
-            upload._statuses.close()
+        upload = self._uploads.get(message["data"]["upload_id"])
+        if upload is not None:
+            (upload._on_complete if message["type"] == "file_upload_complete" else upload._on_status)(message["data"])
 
     def _on_error(self, message: Message) -> None:
-        logger.warning("the server reports: %s", from_message(message))
+        # What ends an upload is told by an error that answers nothing.
+        upload = self._uploads.get(message["data"].get("original_message_id", ""))
+        if upload is not None:
+            upload._fail(from_message(message))
+        else:
+            self._problem(from_message(message))
+
+
+def _keep(tasks: Set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+    """Runs it as a task that is held until it has ended."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 _HANDLERS: Dict[str, Callable[[WebSocketClient, Message], None]] = {

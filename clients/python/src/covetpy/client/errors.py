@@ -12,21 +12,45 @@ class CovetError(Exception):
 class ConnectionLostError(CovetError):
     """The connection ended before the answer came; whether the request took effect is unknown."""
 
+    def __init__(self, message: str, close_code: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
 
 class NotConnectedError(CovetError):
     """There is no connection, and the request is not one that may wait for the next."""
 
 
 class QueueFullError(CovetError):
-    """Too many messages wait for a connection already."""
+    """Too many requests wait for a connection, or for their answers, already."""
+
+
+class MessageTooLargeError(CovetError):
+    """The message is larger than the server takes (`limits["message_bytes"]`); it was not sent."""
 
 
 class RequestTimeoutError(CovetError):
     """No answer came in time."""
 
 
+class TokenError(CovetError):
+    """The function that yields tokens failed; `__cause__` is what it raised."""
+
+
+class SourceError(CovetError):
+    """What an upload reads from is not what was announced, or cannot be read again; `__cause__` tells more."""
+
+
+class DownloadError(CovetError):
+    """A file cannot be downloaded, or not to its end; `status` is the HTTP status if there was one."""
+
+    def __init__(self, message: str, status: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class EndedError(CovetError):
-    """The room, subscription or client has ended. `reason` is the server's."""
+    """The room, subscription, upload or client has ended. `reason` is the server's."""
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"{what} has ended: {reason}")
@@ -66,8 +90,11 @@ class RpcError(ServerError):
 
 
 class RpcTimeoutError(RpcError):
-    """RPC_TIMEOUT."""
+    """RPC_TIMEOUT, told by the server, or because it has not answered at all."""
 
+
+# The next connection may mend these.
+LOST = (ConnectionLostError, NotConnectedError)
 
 _BY_CODE = {
     "AUTH_FAILED": AuthenticationError,

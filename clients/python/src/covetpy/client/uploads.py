@@ -5,112 +5,142 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import io
 import json
 import mimetypes
-import os
 import struct
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Generator, List, Optional, Set, Union
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generator, Mapping, Optional, Set
 
 from covetpy.client._connection import Message, new_id
-from covetpy.client._mailbox import Callback, Feed
-from covetpy.client.errors import ConnectionLostError, EndedError, NotConnectedError, ServerError
+from covetpy.client._mailbox import Feed
+from covetpy.client._source import Source
+from covetpy.client._upload_source import UploadSource, chunks_of
+from covetpy.client.errors import LOST, CovetError, EndedError, RequestTimeoutError, ServerError
 
 if TYPE_CHECKING:
     from covetpy.client.client import WebSocketClient
 
-Source = Union[bytes, str, "os.PathLike[str]", BinaryIO]
 DEFAULT_CHUNK_BYTES = 256 << 10
-MAX_STATUSES = 100
-# What an upload waits after UNAVAILABLE, and how often in a row it does before it gives up.
-RETRY_SECONDS = 0.5
-MAX_RETRIES = 60
+MAX_WAITING = 1000
+CHECKSUM_TRIES = 3
+# A chunk has a slow way up.
+CHUNK_SECONDS = 60.0
 
 
-def _open(source: Source) -> BinaryIO:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if isinstance(source, (str, os.PathLike)):
-        return open(source, "rb")
-    return source
+@dataclass(frozen=True)
+class UploadResult:
+    """`url` is where it can be downloaded for a while; `download` makes a fresh one."""
+
+    upload_id: str
+    file_id: str
+    url: str
+    processing_status: str
 
 
-class Upload:
-    """Made by `WebSocketClient.upload`; awaiting it gives the `file_upload_complete` data once the file is kept. Goes on
-    over reconnects with the chunks that the server lacks."""
+@dataclass(frozen=True)
+class Progress:
+    """Bytes that the server has on its disk, and bytes in all."""
 
-    def __init__(self, client: WebSocketClient, source: Source, filename: Optional[str], mimetype: Optional[str],
-                 chunk_size: int, metadata: Optional[Dict[str, Any]],
-                 on_progress: Optional[Callable[[int, int], None]]) -> None:
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """How the server's processing goes on, once the file is kept."""
+
+    processing_status: str
+    file_id: str
+    details: Optional[Mapping[str, Any]] = None
+
+
+class Upload(Source):
+    """Made by `WebSocketClient.upload`; awaiting it gives an UploadResult once the file is kept, and raises EndedError after
+    `cancel`, ServerError if the server refuses it, SourceError if it cannot be read. Goes on over reconnects with the
+    chunks that the server lacks, and whether it is awaited or not.
+
+    Events, for `on`: `progress` (a Progress), `status` (a FileStatus).
+    """
+
+    def __init__(self, client: WebSocketClient, source: UploadSource, *, filename: Optional[str], mimetype: Optional[str],
+                 size: Optional[int], chunk_size: Optional[int], metadata: Optional[Mapping[str, Any]],
+                 upload_id: Optional[str], on_progress: Optional[Callable[[int, int], Any]]) -> None:
+        self._progress: Feed[Progress] = Feed(MAX_WAITING)
+        self._statuses: Feed[FileStatus] = Feed(MAX_WAITING)
+        super().__init__({"progress": self._progress, "status": self._statuses})
         self._client = client
-        self._file = _open(source)
-        self._owns_file = self._file is not source
-        self._file.seek(0, os.SEEK_END)
-        self._chunk_size = chunk_size
+        self._chunk_size = chunk_size or min(DEFAULT_CHUNK_BYTES, client.limits.get("chunk_bytes", DEFAULT_CHUNK_BYTES))
+        self._chunks = chunks_of(source, self._chunk_size, size)
         self._on_progress = on_progress
-        self._statuses: Feed[Dict[str, Any]] = Feed(MAX_STATUSES)
-        name = filename or os.path.basename(str(getattr(self._file, "name", ""))) or "file"
-        self.size = self._file.tell()
-        self.upload_id = new_id("upload")
-        self.received_chunks = 0
-        self.total_chunks = max(1, -(-self.size // chunk_size))
-        self._start: Dict[str, Any] = {"filename": name, "size": self.size, "chunk_size": chunk_size}
+        self.size = self._chunks.size
+        self.upload_id = upload_id or new_id("upload")
+        self.total_chunks = -(-self.size // self._chunk_size)
+        name = filename or self._chunks.name or "file"
+        self._start: Dict[str, Any] = {"filename": name, "size": self.size, "chunk_size": self._chunk_size}
         guessed = mimetype or mimetypes.guess_type(name)[0]
         if guessed:
             self._start["mimetype"] = guessed
         if metadata is not None:
-            self._start["metadata"] = metadata
+            self._start["metadata"] = dict(metadata)
         self._received: Set[int] = set()
         self._known = False  # The server has answered the start.
-        self._running = asyncio.Event()
-        self._running.set()
-        self._done: asyncio.Future[Dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._going = asyncio.Event()
+        self._going.set()
+        loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[UploadResult] = loop.create_future()
         # Somebody who only listens for statuses need not await it.
         self._done.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        # Nothing more of it is to be told.
+        self._processed: asyncio.Future[None] = loop.create_future()
+        self._task = loop.create_task(self._run())
 
-    def __await__(self) -> Generator[Any, None, Dict[str, Any]]:
+    def __await__(self) -> Generator[Any, None, UploadResult]:
         return asyncio.shield(self._done).__await__()
-
-    def on_status(self, callback: Callback[Dict[str, Any]]) -> None:
-        """Called as the server processes the file: `processing_status` and `details`."""
-        self._statuses.listen(callback)
 
     def pause(self) -> None:
         """No further chunk is begun."""
-        self._running.clear()
+        self._going.clear()
 
     def resume(self) -> None:
-        self._running.set()
+        self._going.set()
 
     async def cancel(self) -> None:
-        """Gives the upload up; awaiting it raises EndedError."""
-        self._task.cancel()
+        """Gives the upload up, here at once, and at the server; awaiting it raises EndedError."""
+        if self._done.done():
+            return
         self._fail(EndedError(f"upload {self.upload_id}", "cancelled"))
-        await self._client._request("file_upload_cancel", {"upload_id": self.upload_id})
+        while await self._client._session.when_connected():
+            try:
+                await self._client._request("file_upload_cancel", {"upload_id": self.upload_id})
+                return
+            except LOST:
+                pass
+            except ServerError as error:
+                if error.code != "NOT_FOUND":  # It has never heard of it.
+                    raise
+                return
 
     async def _run(self) -> None:
-        retries = 0
+        failures = 0
         try:
-            while not self._done.done():
+            while not self._processed.done() and await self._client._session.when_connected():
                 before = len(self._received)
                 try:
-                    await self._client._connected()
                     await self._send_missing()
-                    await self._client._lost_or(self._done)
-                except (ConnectionLostError, NotConnectedError):
+                    await self._client._session.lost_or(self._processed)
+                except LOST:
                     pass
-                except ServerError as error:
-                    # What is behind the server restarts, or is short of something.
-                    retries = retries + 1 if len(self._received) <= before else 1
-                    if error.code != "UNAVAILABLE" or retries > MAX_RETRIES:
+                except (RequestTimeoutError, ServerError) as error:
+                    if isinstance(error, ServerError) and error.code != "UNAVAILABLE":
                         raise
-                    await asyncio.sleep(RETRY_SECONDS)
-        except Exception as error:
+                    # What is behind the server restarts, or is short of something; or the connection stalls.
+                    failures = failures + 1 if len(self._received) <= before else 1
+                    await self._client._back_off(failures, error)
+        except CovetError as error:
             self._fail(error)
         finally:
-            if self._owns_file:
-                self._file.close()
+            self._close_feeds()
+            await self._chunks.close()
 
     async def _send_missing(self) -> None:
         if self._known:
@@ -118,64 +148,85 @@ class Upload:
         else:
             ready = await self._client._request("file_upload_start", self._start, id=self.upload_id)
         self._known = True
-        if ready["type"] == "file_upload_complete":
+        if ready["type"] == "file_upload_complete" or self._done.done():
             return
         data = ready["data"]
         self._received = {index for first, last in data["received"] for index in range(first, last + 1)}
-        self._progress(len(self._received))
-        window = asyncio.Semaphore(data["window"])
-        sending: List[asyncio.Task[None]] = []
-        try:
-            for index in range(data["total_chunks"]):
-                if index in self._received:
-                    continue
-                await self._running.wait()
-                await window.acquire()
-                if any(task.done() and task.exception() for task in sending):
-                    break
-                sending = [task for task in sending if not task.done()]
-                sending.append(asyncio.ensure_future(self._send_chunk(index, window)))
-            await asyncio.gather(*sending)
-        finally:
-            for task in sending:
-                task.cancel()
+        self._tell_progress()
+        missing = iter([index for index in range(self.total_chunks) if index not in self._received])
 
-    async def _send_chunk(self, index: int, window: asyncio.Semaphore) -> None:
+        async def work() -> None:
+            try:
+                for index in missing:
+                    await self._going.wait()
+                    await self._send_chunk(index)
+            except Exception:
+                stop()
+                raise
+
+        def stop(_: object = None) -> None:
+            for worker in workers:
+                if worker is not asyncio.current_task():
+                    worker.cancel()
+
+        workers = [asyncio.get_running_loop().create_task(work()) for _ in range(data["window"])]
+        # A source may be slower than the end.
+        self._processed.add_done_callback(stop)
         try:
-            self._file.seek(index * self._chunk_size)
-            data = self._file.read(self._chunk_size)
-            chunk: Dict[str, Any] = {"upload_id": self.upload_id, "chunk_index": index, "total_chunks": self.total_chunks,
-                                     "checksum": hashlib.sha256(data).hexdigest()}
+            for result in await asyncio.gather(*workers, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+        finally:
+            self._processed.remove_done_callback(stop)
+
+    async def _send_chunk(self, index: int) -> None:
+        data = await self._chunks.read(index)
+        chunk: Dict[str, Any] = {"upload_id": self.upload_id, "chunk_index": index, "total_chunks": self.total_chunks,
+                                 "checksum": hashlib.sha256(data).hexdigest()}
+        for attempt in range(1, CHECKSUM_TRIES + 1):
             message: Message = {"type": "file_chunk", "id": new_id("chunk"), "data": chunk}
-            for attempt in range(3):
-                try:
-                    await self._client._send_chunk(message, data)
-                    break
-                except ServerError as error:
-                    if error.code != "CHECKSUM_MISMATCH" or attempt == 2:
-                        raise
-            self._received.add(index)
-            self._progress(len(self._received))
-        finally:
-            window.release()
+            try:
+                if "binary_chunks" in self._client.capabilities:
+                    await self._client._session.ask(message, CHUNK_SECONDS, encode_binary(message, data))
+                else:
+                    await self._client._session.ask(encode_text(message, data), CHUNK_SECONDS)
+                break
+            except ServerError as error:
+                if error.code != "CHECKSUM_MISMATCH" or attempt == CHECKSUM_TRIES:
+                    raise
+        self._chunks.done(index)
+        self._received.add(index)
+        self._tell_progress()
 
-    def _progress(self, received: int) -> None:
-        self.received_chunks = received
+    def _tell_progress(self) -> None:
+        if self._done.done():
+            return
+        short = self.total_chunks * self._chunk_size - self.size if self.total_chunks - 1 in self._received else 0
+        progress = Progress(len(self._received) * self._chunk_size - short, self.size)
+        self._progress.put(progress)
         if self._on_progress is not None:
-            self._on_progress(min(received * self._chunk_size, self.size), self.size)
+            self._client._callback(self._on_progress, progress.sent, progress.total)
+
+    # What the client tells it.
 
     def _on_complete(self, data: Dict[str, Any]) -> None:
         if not self._done.done():
-            self._done.set_result(data)
-        self._statuses.put({"processing_status": data["processing_status"], "file_id": data["file_id"]})
+            self._done.set_result(UploadResult(data["upload_id"], data["file_id"], data["url"], data["processing_status"]))
+        self._on_status(data)
 
-    def _on_status_message(self, data: Dict[str, Any]) -> None:
-        self._statuses.put(data)
+    def _on_status(self, data: Dict[str, Any]) -> None:
+        self._statuses.put(FileStatus(data["processing_status"], data["file_id"], data.get("details")))
+        if data["processing_status"] in ("completed", "failed"):
+            self._over()
 
     def _fail(self, error: Exception) -> None:
         if not self._done.done():
             self._done.set_exception(error)
-        self._statuses.close(error)
+        self._over()
+
+    def _over(self) -> None:
+        if not self._processed.done():
+            self._processed.set_result(None)
 
 
 def encode_text(message: Message, data: bytes) -> Message:
