@@ -185,6 +185,14 @@ def run_covetd(*arguments):
     return subprocess.run([os.environ["COVETD"], *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
+def test_a_process_is_asked_for_its_health(make_covet):
+    covet = make_covet()
+    path = str(covet.edge.config_file)
+    assert run_covetd("--config", path, "--healthcheck").returncode == 0
+    covet.edge.stop()
+    assert run_covetd("--config", path, "--healthcheck").returncode == 1
+
+
 def test_configuration_is_checked(make_covet):
     covet = make_covet()
     path = str(covet.edge.config_file)

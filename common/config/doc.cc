@@ -42,6 +42,8 @@ of a secret names.
 
 - `covetd --check-config` validates, tells what would run, and ends with status 0, or with 1 and every problem.
 - `covetd --print-config` prints what is in force as YAML, secrets as `***`.
+- `covetd --healthcheck` asks the process that runs with the same configuration, at `admin.listen`, whether it is ready; its
+  status is 0 if it is. For containers, which need no curl then.
 - SIGHUP reads everything anew. Keys marked ↻ take effect at once; a change of another key is logged as
   `config_needs_restart` and ignored until a restart. A configuration with a problem changes nothing.
 

@@ -10,6 +10,9 @@
 #include <boost/asio/write.hpp>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "common/server/ready_probe.h"
+
 namespace covet::server {
 namespace {
 
@@ -62,6 +65,22 @@ TEST_F(AdminServerTest, SaysWhyItIsNotReady) {
   EXPECT_THAT(Get("/readyz"), StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(Get("/readyz"), EndsWith("not ready: rooms\n"));
   EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(AdminServerTest, IsProbedFromOutside) {
+  const std::string listen = absl::StrCat("127.0.0.1:", server_->port());
+  EXPECT_TRUE(ProbeReady(listen).ok());
+  unready_ = "rooms";
+  EXPECT_EQ(ProbeReady(listen), absl::UnavailableError("not ready: rooms"));
+  server_.reset();
+  EXPECT_EQ(ProbeReady(listen).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(AdminServerTest, AnyAddressIsProbedOnLoopback) {
+  const auto any =
+      AdminServer::Start("0.0.0.0:0", {.metrics = [] { return ""; }, .unready = [] { return ""; }});
+  ASSERT_TRUE(any.ok()) << any.status();
+  EXPECT_TRUE(ProbeReady(absl::StrCat("0.0.0.0:", (*any)->port())).ok());
 }
 
 TEST_F(AdminServerTest, RefusesOtherPathsAndMethods) {

@@ -7,7 +7,7 @@
 namespace covet::covetd {
 
 const char kUsage[] =
-    R"(usage: covetd [--config FILE] [--set KEY=VALUE]... [--target ROLES] [--check-config | --print-config]
+    R"(usage: covetd [--config FILE] [--set KEY=VALUE]... [--target ROLES] [--check-config | --print-config | --healthcheck]
 
 Runs Covet: by default all roles in one process, with data in ./data.
 
@@ -16,6 +16,7 @@ Runs Covet: by default all roles in one process, with data in ./data.
   --target ROLES     all, or any of edge,rooms,streams,rpc,files
   --check-config     validate, tell what would run, and end
   --print-config     print the configuration in force as YAML, without secrets, and end
+  --healthcheck      ask the covetd that runs here with this configuration whether it is ready, and end
   --version          print the version and end
   --help             print this and end
 
@@ -33,6 +34,7 @@ absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& arguments) {
 
     bool* const switched = name == "--check-config"   ? &flags.check_config
                            : name == "--print-config" ? &flags.print_config
+                           : name == "--healthcheck"  ? &flags.healthcheck
                            : name == "--version"      ? &flags.version
                            : name == "--help"         ? &flags.help
                                                       : nullptr;

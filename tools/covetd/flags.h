@@ -14,6 +14,7 @@ struct Flags {
   std::vector<std::string> targets;  // --target all|edge|…, with commas or several times
   bool check_config = false;
   bool print_config = false;
+  bool healthcheck = false;
   bool version = false;
   bool help = false;
 };

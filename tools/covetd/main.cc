@@ -8,6 +8,7 @@
 #include "common/config/loader.h"
 #include "common/config/printer.h"
 #include "common/server/process.h"
+#include "common/server/ready_probe.h"
 #include "tools/covetd/flags.h"
 #include "tools/covetd/roles.h"
 #include "tools/covetd/summary.h"
@@ -48,6 +49,11 @@ int main(int argc, char** argv) {
   if (flags->check_config) {
     std::fputs(covetd::Summary(*config).c_str(), stdout);
     return 0;
+  }
+  if (flags->healthcheck) {
+    const absl::Status ready = server::ProbeReady(config->admin().listen());
+    std::fprintf(stderr, "%s\n", ready.ok() ? "ready" : std::string(ready.message()).c_str());
+    return ready.ok() ? 0 : 1;
   }
   options.config = std::make_shared<const config::v1::Config>(*config);
   options.roles = covetd::Roles();
