@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from harness import console
+from harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
@@ -45,6 +46,9 @@ def test_console(page, make_covet, request):
         "127.0.0.1:8000": covet.http_address,
         "127.0.0.1:8001": covet.grpc_address(),
         "127.0.0.1:8002": covet.edge.config["admin"]["listen"],
+        # Of servers that a page starts itself.
+        **{f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8010, 8011, 8012)},
+        "build-release/tools/covetd/covetd": os.environ["COVETD"],
         "./dev token": str(covet_token()),
     })
     try:

@@ -1,7 +1,9 @@
 """The `console` blocks of the project's pages: commands after `$ `, and what a terminal showed. They are run as written
 against a real server, and what they print is held against the page."""
 
+import os
 import re
+import signal
 import subprocess
 import uuid
 from dataclasses import dataclass, field
@@ -77,7 +79,8 @@ class Shell:
     def __init__(self, folder, environment, words):
         self._words = words
         self._bash = subprocess.Popen(["bash", "--norc"], cwd=folder, env=environment, text=True, bufsize=1,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                      start_new_session=True)
 
     def run(self, text):
         for here, there in self._words.items():
@@ -101,8 +104,9 @@ class Shell:
         return shown
 
     def close(self):
+        """Ends what commands left running, too."""
         self._bash.stdin.close()
-        self._bash.kill()
+        os.killpg(self._bash.pid, signal.SIGKILL)
         self._bash.wait()
 
 
