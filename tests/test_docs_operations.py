@@ -1,8 +1,10 @@
-"""docs/operations.md names every metric that a running deployment shows, every log event and audit event of the code."""
+"""docs/operations.md names every metric, log event, audit event and alert, and none that there is not."""
 
 import re
 import urllib.request
 from pathlib import Path
+
+from harness import prometheus
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/operations.md").read_text()
@@ -22,10 +24,28 @@ async def test_metrics_are_documented(covet, room):
     assert not shown - NAMED, "metrics that docs/operations.md does not name"
 
 
+def test_documented_metrics_are_those_of_the_code():
+    """Also those that show only with a backend, a certificate, a failure."""
+    code = "\n".join(path.read_text() for path in CODE)
+    # Programs and databases name other things so.
+    known = set(re.findall(r'"(covet_[a-z_]+)"', code)) - {"covet_streams", "covet_metrics"}
+    assert known == {name for name in NAMED if name.startswith("covet_")}
+
+
+def test_alerts_are_documented():
+    headings = re.findall(r"^### (Covet\w+)$", PAGE, re.MULTILINE)
+    assert headings == [rule["alert"] for rule in prometheus.rules()], "as the rules and in their order"
+
+
+def test_links_lead_to_sections():
+    anchors = {heading.lower().replace(" ", "-").replace(",", "") for heading in re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", PAGE)) <= anchors
+
+
 def test_log_events_are_documented():
     logged = set()
     for path in CODE:
-        logged |= set(re.findall(r'log::(?:Debug|Info|Warning|Error)\(\s*"([a-z_]+)"', path.read_text()))
+        logged |= set(re.findall(r'log::(?:Debug|Info|Warning|Error|Write)\(\s*(?:[\w:]+,\s*)?"([a-z_]+)"', path.read_text()))
     assert "started" in logged
     assert not logged - NAMED, "log events that docs/operations.md does not name"
 
