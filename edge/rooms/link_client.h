@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
@@ -187,8 +188,8 @@ class LinkClient {
   // What has no reply (sessions, forgetting), each before the request with the id it is paired
   // with.
   std::deque<std::pair<uint64_t, rooms::v1::EdgeRequest>> notices_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, KnownSession> sessions_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, KnownRoom> rooms_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<std::string, KnownSession> sessions_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<std::string, KnownRoom> rooms_ ABSL_GUARDED_BY(mutex_);
   LinkCounters counters_ ABSL_GUARDED_BY(mutex_);
 };
 

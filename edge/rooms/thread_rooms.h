@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "edge/rooms/link_client.h"
@@ -120,9 +121,9 @@ class ThreadRooms final : public RoomGateway {
   static constexpr size_t kMaxAcks = 1'000;
   StreamTag next_tag_ = 1;
   absl::flat_hash_map<uint64_t, Call> calls_;
-  absl::flat_hash_map<std::string, SessionEntry> sessions_;
+  absl::btree_map<std::string, SessionEntry> sessions_;
   bool acks_failed_ = false;  // Some are to be repeated.
-  absl::flat_hash_map<std::string, std::unique_ptr<RoomHub>> hubs_;
+  absl::btree_map<std::string, std::unique_ptr<RoomHub>> hubs_;
   ThreadRoomsCounters counters_;
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
@@ -154,7 +155,7 @@ class StreamClient {
   std::vector<std::function<void()>> calls_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::flat_hash_map<std::string, std::unique_ptr<Upstream>> upstreams_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<std::string, std::unique_ptr<Upstream>> upstreams_ ABSL_GUARDED_BY(mutex_);
   // The upstreams that have a stream, by its number.
   absl::flat_hash_map<uint64_t, Upstream*> by_stream_ ABSL_GUARDED_BY(mutex_);
   StreamClientCounters counters_ ABSL_GUARDED_BY(mutex_);

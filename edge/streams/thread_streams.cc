@@ -20,6 +20,12 @@ absl::Status Failed(std::string_view reason, std::string_view message, ErrorDeta
 
 }  // namespace
 
+bool ThreadStreams::SoonestFirst::operator()(const StreamGroup* a, const StreamGroup* b) const {
+  if (a->deadline_ms != b->deadline_ms) return a->deadline_ms < b->deadline_ms;
+  if (a->hub != b->hub) return a->hub->attach_token() < b->hub->attach_token();
+  return a->options < b->options;
+}
+
 ThreadStreams::ThreadStreams(uint32_t thread, const StreamHubLimits& limits, const Clock& clock,
                              IdGenerator& ids, const policy::PolicyStore& policy,
                              StreamClient& client, std::function<void(int64_t)> wake)
@@ -263,10 +269,10 @@ void ThreadStreams::OnEntered(StreamReader& reader, std::unique_ptr<StreamReader
 }
 
 void ThreadStreams::SetDeadline(StreamGroup& group, int64_t deadline_ms) {
-  if (group.deadline_ms != 0) deadlines_.erase({group.deadline_ms, &group});
+  if (group.deadline_ms != 0) deadlines_.erase(&group);
   group.deadline_ms = deadline_ms;
   if (deadline_ms == 0) return;
-  deadlines_.emplace(deadline_ms, &group);
+  deadlines_.insert(&group);
   if (wake_at_ms_ != 0 && wake_at_ms_ <= deadline_ms) return;
   wake_at_ms_ = deadline_ms;
   wake_(std::max<int64_t>(0, deadline_ms - NowMillis()));
@@ -276,12 +282,12 @@ void ThreadStreams::OnTimer() {
   const int64_t now_ms = NowMillis();
   // An earlier deadline may have asked for another call meanwhile; this one then finds less to do.
   if (wake_at_ms_ != 0 && wake_at_ms_ <= now_ms) wake_at_ms_ = 0;
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now_ms) {
-    StreamGroup& group = *deadlines_.begin()->second;
+  while (!deadlines_.empty() && (*deadlines_.begin())->deadline_ms <= now_ms) {
+    StreamGroup& group = **deadlines_.begin();
     group.hub->OnDeadline(group);
   }
   if (deadlines_.empty() || wake_at_ms_ != 0) return;
-  wake_at_ms_ = deadlines_.begin()->first;
+  wake_at_ms_ = (*deadlines_.begin())->deadline_ms;
   wake_(wake_at_ms_ - now_ms);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
@@ -83,6 +84,11 @@ class ThreadStreams final : public StreamGateway, private StreamHubHost {
   void On(const EndedItem& item);
   void On(const PageItem& item);
 
+  // By deadline; those of one millisecond in an order that another run has too.
+  struct SoonestFirst {
+    bool operator()(const StreamGroup* a, const StreamGroup* b) const;
+  };
+
   const uint32_t thread_;
   const StreamHubLimits limits_;
   const Clock& clock_;
@@ -95,16 +101,16 @@ class ThreadStreams final : public StreamGateway, private StreamHubHost {
   StreamCounters counters_;
 
   uint64_t next_id_ = 1;  // Of readers, attachments and reads.
-  absl::flat_hash_map<std::string, std::unique_ptr<StreamSession>> sessions_;
-  absl::flat_hash_map<uint64_t, StreamReader*> readers_;
+  absl::btree_map<std::string, std::unique_ptr<StreamSession>> sessions_;
+  absl::btree_map<uint64_t, StreamReader*> readers_;
   absl::flat_hash_map<uint64_t, uint64_t> reads_;  // The reader of each read under way.
-  absl::flat_hash_map<std::string, std::unique_ptr<StreamHub>> hubs_;  // By source.
-  absl::flat_hash_map<uint64_t, StreamHub*> attaching_;                // By token.
+  absl::btree_map<std::string, std::unique_ptr<StreamHub>> hubs_;  // By source.
+  absl::flat_hash_map<uint64_t, StreamHub*> attaching_;            // By token.
   absl::flat_hash_map<uint64_t, StreamHub*> by_upstream_;
   // Streams that turned out to be followed in each user's own name, by type and resource. No more
   // than are configured.
   absl::flat_hash_set<std::string> per_user_;
-  std::set<std::pair<int64_t, StreamGroup*>> deadlines_;
+  std::set<StreamGroup*, SoonestFirst> deadlines_;
   int64_t wake_at_ms_ = 0;  // When `wake_` will call; 0 if it will not.
 };
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <queue>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,7 @@
 namespace covet::sim {
 
 // Virtual time and everything that happens in it: one queue of closures, by time, then by age. A
-// run is a function of its seed.
+// run is a function of its seed, as its digest shows.
 class Kernel final : public Clock {
  public:
   explicit Kernel(uint64_t seed) : random_(seed) {}
@@ -36,6 +37,7 @@ class Kernel final : public Clock {
       Event event = std::move(const_cast<Event&>(queue_.top()));
       queue_.pop();
       now_us_ = event.time_us;
+      Mix(event.age);
       event.closure();
     }
     now_us_ = time_us;
@@ -49,9 +51,20 @@ class Kernel final : public Clock {
     return low + static_cast<int64_t>(random_.Random64() % static_cast<uint64_t>(high - low + 1));
   }
   bool Chance(int percent) { return Random(0, 99) < percent; }
+
+  // Of when everything happened and what was noted: what users saw.
+  uint64_t digest() const { return digest_; }
+  void Note(std::string_view seen) {
+    for (const char c : seen) Mix(static_cast<unsigned char>(c));
+  }
   IdGenerator& ids() { return random_; }
 
  private:
+  // FNV-1a, over words.
+  void Mix(uint64_t value) {
+    digest_ = (digest_ ^ value ^ (static_cast<uint64_t>(now_us_) << 20)) * 0x100000001b3ULL;
+  }
+
   static constexpr int64_t kEpochMs = 1'760'000'000'000;
 
   struct Event {
@@ -66,6 +79,7 @@ class Kernel final : public Clock {
   int64_t now_us_ = 0;
   int64_t wall_offset_ms_ = 0;
   uint64_t next_ = 0;
+  uint64_t digest_ = 0xcbf29ce484222325ULL;
   SeededIds random_;
 };
 

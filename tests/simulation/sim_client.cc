@@ -359,6 +359,8 @@ void SimClient::OnNotification(const std::string& text) {
 }
 
 void SimClient::OnEvent(const std::string& text) {
+  world_.kernel().Note(name_);
+  world_.kernel().Note(text);
   const std::string type = Member(text, "type");
   if (type.starts_with("notification")) return OnNotification(text);
   const std::string room_id = Member(text, "room_id");

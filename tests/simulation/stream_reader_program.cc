@@ -195,6 +195,8 @@ void StreamReaderProgram::Subscribe() {
 }
 
 void StreamReaderProgram::OnFrame(const std::string& text) {
+  world_.kernel().Note(name_);
+  world_.kernel().Note(text);
   simdjson::dom::parser parser;
   simdjson::dom::element message = parser.parse(text);
   const simdjson::dom::element data = message["data"];

@@ -2,28 +2,20 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "common/logging/log.h"
+#include "tests/simulation/seeds.h"
 #include "tests/simulation/stream_world.h"
 
 namespace covet::sim {
 namespace {
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
-}
-
-// COVET_SIM_SEED=n runs one seed again; COVET_SIM_SEEDS=n sets how many are tried.
 TEST(StreamSimulationTest, EveryReaderSeesItsStreamInOrderCompleteOrToldAndOnce) {
-  const uint64_t first = FromEnvironment("COVET_SIM_SEED", 1);
-  const uint64_t count =
-      std::getenv("COVET_SIM_SEED") != nullptr ? 1 : FromEnvironment("COVET_SIM_SEEDS", 300);
+  const Seeds seeds(300);
   const log::Capture quiet;
   StreamWorld::Statistics total;
-  for (uint64_t seed = first; seed < first + count; ++seed) {
+  for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     StreamWorld world(seed);
     const std::string failure = world.Run();
     ASSERT_EQ(failure, "") << "seed " << seed;
@@ -42,9 +34,10 @@ TEST(StreamSimulationTest, EveryReaderSeesItsStreamInOrderCompleteOrToldAndOnce)
   std::printf(
       "%lu seeds: %ld frames, %ld records, %ld told as dropped, %ld recovered, %ld not, %ld "
       "resets, %ld upstreams went on, %ld services restarted, %ld edges killed, %ld refused\n",
-      count, total.frames, total.records, total.dropped_told, total.recovered, total.not_recovered,
-      total.resets, total.reopens, total.restarts, total.edge_kills, total.refused);
-  if (count < 100) return;
+      seeds.count, total.frames, total.records, total.dropped_told, total.recovered,
+      total.not_recovered, total.resets, total.reopens, total.restarts, total.edge_kills,
+      total.refused);
+  if (seeds.count < 100) return;
   // A story in which nothing happens proves nothing.
   EXPECT_GT(total.records, 0);
   EXPECT_GT(total.dropped_told, 0);

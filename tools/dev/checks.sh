@@ -36,6 +36,8 @@ build_or_record() {
 unit_tests() {
   local preset=$1 out="$RESULTS/$1-unit"
   shift
+  # A sanitizer makes a simulated run some ten times as long; the dev build runs the many seeds.
+  [ "$preset" = dev ] || local -x COVET_SIM_SEEDS="${COVET_SIM_SEEDS:-100}"
   say "unit tests ($preset)"
   mkdir -p "$out"
   GTEST_OUTPUT="json:$out/" ctest --test-dir "$(preset_dir "$preset")" -j "$JOBS" \

@@ -79,7 +79,7 @@ Session* EdgeRegistry::FindSession(const std::string& session_id) {
   return it == by_id_.end() ? nullptr : it->second;
 }
 
-const absl::flat_hash_set<Session*>* EdgeRegistry::SessionsOf(const std::string& user_id) const {
+const EdgeRegistry::Sessions* EdgeRegistry::SessionsOf(const std::string& user_id) const {
   const auto it = by_user_.find(user_id);
   return it == by_user_.end() ? nullptr : &it->second;
 }

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "covet/common/v1/common.pb.h"
 #include "services/rooms/domain/owner_link.h"
 
@@ -49,14 +50,20 @@ struct Edge {
   std::unique_ptr<OwnerLink> link;
   uint64_t link_id = 0;
   LinkWriter* writer = nullptr;
-  absl::flat_hash_map<std::string, std::unique_ptr<Session>> sessions;
+  absl::btree_map<std::string, std::unique_ptr<Session>> sessions;
 
   bool connected() const { return link != nullptr; }
 };
 
-// Every edge, and every session by id and by user. Not thread-safe.
+// Every edge, and every session by id and by user. What is walked through is ordered by ids, so
+// that a run can be repeated. Not thread-safe.
 class EdgeRegistry {
  public:
+  struct ById {
+    bool operator()(const Session* a, const Session* b) const { return a->id() < b->id(); }
+  };
+  using Sessions = absl::btree_set<Session*, ById>;
+
   // The incarnation's entry, made if it is new.
   Edge& GetOrAdd(const std::string& incarnation);
   Edge* FindByLink(uint64_t link_id);
@@ -68,17 +75,17 @@ class EdgeRegistry {
                       int64_t connected_ms);
   void RemoveSession(Session& session);
   Session* FindSession(const std::string& session_id);
-  const absl::flat_hash_set<Session*>* SessionsOf(const std::string& user_id) const;
+  const Sessions* SessionsOf(const std::string& user_id) const;
 
-  const absl::flat_hash_map<std::string, std::unique_ptr<Edge>>& edges() const { return edges_; }
+  const absl::btree_map<std::string, std::unique_ptr<Edge>>& edges() const { return edges_; }
   // By id, for pages.
   const std::map<std::string, Session*, std::less<>>& sessions() const { return by_id_; }
 
  private:
-  absl::flat_hash_map<std::string, std::unique_ptr<Edge>> edges_;
+  absl::btree_map<std::string, std::unique_ptr<Edge>> edges_;
   absl::flat_hash_map<uint64_t, Edge*> by_link_;
   std::map<std::string, Session*, std::less<>> by_id_;
-  absl::flat_hash_map<std::string, absl::flat_hash_set<Session*>> by_user_;
+  absl::flat_hash_map<std::string, Sessions> by_user_;
 };
 
 }  // namespace covet::rooms

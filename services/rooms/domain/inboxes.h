@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -89,7 +89,7 @@ class Inboxes {
   Executor& executor_;
   eventlog::EventLog& log_;
   const int32_t max_pending_;
-  absl::flat_hash_map<std::string, Inbox> inboxes_;
+  absl::btree_map<std::string, Inbox> inboxes_;
   size_t pending_count_ = 0;
 };
 

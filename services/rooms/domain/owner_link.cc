@@ -45,7 +45,7 @@ bool OwnerLink::TakeNotificationsDue() {
   return credit_ > 0 && std::exchange(notifications_due_, false);
 }
 
-absl::flat_hash_set<std::string> OwnerLink::TakeHoles() {
+absl::btree_set<std::string> OwnerLink::TakeHoles() {
   if (credit_ <= 0) return {};
   return std::exchange(holes_, {});
 }

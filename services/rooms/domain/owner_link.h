@@ -4,7 +4,7 @@
 #include <deque>
 #include <string>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/btree_set.h"
 #include "covet/rooms/v1/link.pb.h"
 
 namespace covet::rooms {
@@ -39,7 +39,7 @@ class OwnerLink {
   void AddCredit(int64_t bytes) { credit_ += bytes; }
 
   // Rooms whose events were dropped, if there is credit again to tell of them.
-  absl::flat_hash_set<std::string> TakeHoles();
+  absl::btree_set<std::string> TakeHoles();
   bool has_holes() const { return !holes_.empty() && credit_ > 0; }
   // Whether notifications that wait were dropped, and there is credit again for them.
   bool TakeNotificationsDue();
@@ -57,7 +57,7 @@ class OwnerLink {
     int64_t bytes;
   };
   std::deque<Waiting> items_;
-  absl::flat_hash_set<std::string> holes_;
+  absl::btree_set<std::string> holes_;
   int64_t credit_;
   int64_t dropped_ = 0;
   bool beat_ = false;

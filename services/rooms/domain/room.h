@@ -103,7 +103,8 @@ struct Room {
   };
   std::vector<Attachment> attachments;  // One for each edge with a member.
   std::vector<RoomFollower*> followers;
-  bool presence_dirty = false;  // A count is owed.
+  bool presence_dirty = false;      // A count is owed.
+  bool presence_scheduled = false;  // In the core's list.
   int64_t last_count_ms = 0;
 
   // For the room's own metrics, since they were last sent.

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/executor.h"
@@ -216,7 +215,7 @@ class RoomsCore {
   Inboxes inboxes_;
   absl::flat_hash_map<uint64_t, LinkWriter*> greeting_;  // Links that have not said hello.
   uint64_t next_link_ = 1;
-  absl::flat_hash_set<RoomPtr> presence_due_;  // Rooms with a grace running or a count owed.
+  std::vector<RoomPtr> presence_due_;  // Rooms with a grace running or a count owed.
   int64_t last_metrics_ms_ = 0;
   int64_t last_idle_scan_ms_ = 0;
   RoomsCounters counters_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "covet/rooms/v1/storage.pb.h"
 #include "services/rooms/domain/errors.h"
@@ -390,14 +392,15 @@ void RoomsCore::OnNotificationAck(const LinkCall& call, const v1::LinkNotificati
                        });
   if (ack.explicit_()) {
     // Told even if a pong was faster: the other sessions still show it.
-    absl::flat_hash_map<Edge*, v1::OwnerItem> items;
+    absl::btree_map<uint64_t, v1::OwnerItem> items;  // By link.
     for (Session* other : *edges_.SessionsOf(user_id)) {
       if (other == session || !other->edge->connected()) continue;
-      v1::NotificationRead& read = *items[other->edge].mutable_notification_read();
+      v1::NotificationRead& read = *items[other->edge->link_id].mutable_notification_read();
       read.set_notification_id(ack.notification_id());
       read.add_session_ids(other->id());
     }
-    for (auto& [edge, item] : items) {
+    for (auto& [link_id, item] : items) {
+      Edge* edge = edges_.FindByLink(link_id);
       edge->link->AddControl(std::move(item));
       Wake(*edge);
     }

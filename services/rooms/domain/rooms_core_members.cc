@@ -173,7 +173,9 @@ void RoomsCore::EmitPresence(Room& room, const char* action, const std::string& 
   for (RoomFollower* follower : followers) follower->OnPresence(presence);
 }
 
-void RoomsCore::SchedulePresence(const RoomPtr& room) { presence_due_.insert(room); }
+void RoomsCore::SchedulePresence(const RoomPtr& room) {
+  if (!std::exchange(room->presence_scheduled, true)) presence_due_.push_back(room);
+}
 
 void RoomsCore::TakeLeft(Room& room) {
   for (const Presence::Left& left : room.presence.TakeLeft(env_.clock.SteadyMillis())) {
@@ -191,8 +193,8 @@ void RoomsCore::TakeLeft(Room& room) {
 void RoomsCore::Tick() {
   const int64_t now = env_.clock.SteadyMillis();
   ExpireLeases();
-  const std::vector<RoomPtr> due(presence_due_.begin(), presence_due_.end());
-  for (const RoomPtr& room : due) {
+  for (const RoomPtr& room : std::exchange(presence_due_, {})) {
+    room->presence_scheduled = false;
     if (!room->dead) TakeLeft(*room);
     if (!room->dead && room->presence_dirty && now - room->last_count_ms >= kCountIntervalMs) {
       room->presence_dirty = false;
@@ -207,8 +209,8 @@ void RoomsCore::Tick() {
       const std::vector<RoomFollower*> followers = room->followers;
       for (RoomFollower* follower : followers) follower->OnPresence(presence);
     }
-    if (room->dead || (!room->presence_dirty && !room->presence.NextDue().has_value())) {
-      presence_due_.erase(room);
+    if (!room->dead && (room->presence_dirty || room->presence.NextDue().has_value())) {
+      SchedulePresence(room);
     }
   }
   if (now - last_metrics_ms_ >= options_.metrics_interval_ms) SendMetrics();
@@ -346,7 +348,6 @@ void RoomsCore::DeleteRoomNow(const RoomPtr& room, const std::string& reason,
   for (const auto& [user_id, user] : room->presence.users()) {
     if (user.sessions.empty()) env_.leases.Remove(user.last_session_id, room->id());
   }
-  presence_due_.erase(room);
   table_.Delete(room, std::move(done));
 }
 
