@@ -82,10 +82,15 @@ ensure_grpcurl() {
   }
 }
 
+# What building and documenting the JavaScript client needs.
+ensure_js_packages() {
+  [ -d clients/js/node_modules ] && [ ! clients/js/package-lock.json -nt clients/js/node_modules ] ||
+    npm ci --prefix clients/js --no-audit --no-fund --loglevel=error >&2 </dev/null
+}
+
 # The JavaScript client, built for its tests; they are skipped where there is no Node.js.
 ensure_js_client() {
   command -v npm >/dev/null || return 0
-  [ -d clients/js/node_modules ] && [ ! clients/js/package-lock.json -nt clients/js/node_modules ] ||
-    npm ci --prefix clients/js --no-audit --no-fund --loglevel=error >&2 </dev/null || return 0
+  ensure_js_packages || return 0
   npm run --silent --prefix clients/js build >&2 </dev/null
 }

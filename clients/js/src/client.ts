@@ -13,38 +13,70 @@ import {Subscription, type Filters, type StreamType, type SubscribeOptions} from
 import {Upload, type UploadOptions} from './upload.js';
 import type {UploadSource} from './upload_source.js';
 
+/** Where to connect, as whom, and how to come back. */
 export interface ClientOptions {
+  /** The server's WebSocket, `ws://…/ws` or `wss://…/ws`. */
   url: string;
   /** A JWT, or a function that yields a fresh one: asked at each connect, and when the token is about to end. */
   token?: Token;
+  /** The key of a service account, instead of a token. */
   apiKey?: string;
+  /** What is left out is as in `{enabled: true, maxAttempts: 10, delay: 1000}`. */
   reconnect?: Partial<Reconnect>;
   /** Messages to rooms that may wait for a connection, 100 unless given, and as many joins and subscribes. */
   queueSize?: number;
 }
 
+/** How long a call may take, and what goes with it. */
 export interface CallOptions {
   /** Milliseconds, 10,000 unless given, at most 60,000. */
   timeout?: number;
   /** Cancels the call, at the backend too; its reason is what the caller gets. */
   signal?: AbortSignal;
+  /**
+   * Up to 128 characters that come with the answer and go through to the logs of all services; the request's id unless
+   * given.
+   */
   correlationId?: string;
 }
 
+/** Something that a user may choose. */
+export interface NotificationAction {
+  /** What people read. */
+  label: string;
+  /** What the application does then, in its own words. */
+  action: string;
+  /** What it needs for it. */
+  params?: unknown;
+}
+
+/** What an application tells a user; its members are the protocol's. */
 export interface Notification {
+  /** The same however often it comes; the client shows each once. */
   notification_id: string;
+  /** How it is meant. */
   notification_type: 'info' | 'warning' | 'error' | 'success';
+  /** A line for people. */
   title: string;
+  /** The text for people. */
   message: string;
+  /** What it is about, in the application's own words. */
   category?: string;
-  actions?: {label: string; action: string; params?: unknown}[];
+  /** What the user may choose. */
+  actions?: NotificationAction[];
+  /** Whether it may go away by itself. */
   auto_dismiss?: boolean;
+  /** Milliseconds until it does. */
   dismiss_after?: number;
 }
 
+/** Events of a client, with what their listeners get. */
 export interface ClientEvents {
+  /** A connection is there, the first or a later one. */
   connected: [];
+  /** The connection has ended; another is tried unless `ended` follows. */
   disconnected: [Closed];
+  /** Each notification, once. */
   notification: [Notification];
   /** Another session of the user has read it. */
   notification_read: [string];
@@ -63,9 +95,13 @@ const REMEMBERED_NOTIFICATIONS = 1000;
 
 /** One user's connection to Covet, kept up until `close`. */
 export class CovetPyWebSocketClient {
+  /** Of this connection; undefined before the first. */
   sessionId: string | undefined;
+  /** Who the server says that the credential is. */
   userId: string | undefined;
+  /** What the server offers: `rooms`, `streaming`, `notifications`, `resume`, `rpc`, `files`, `binary_chunks`. */
   capabilities: string[] = [];
+  /** The server's limits by name: `message_bytes`, `room_payload_bytes`, `chunk_bytes`, … */
   limits: Record<string, number> = {};
 
   private readonly rooms = new Map<string, Room>();
@@ -107,6 +143,7 @@ export class CovetPyWebSocketClient {
     };
   }
 
+  /** Whether there is a connection now. */
   get connected(): boolean {
     return this.session.connected;
   }
@@ -124,12 +161,14 @@ export class CovetPyWebSocketClient {
     return this.session.close();
   }
 
+  /** Calls `listener` at each such event; what it throws is shown on the console. */
   on<K extends keyof ClientEvents>(name: K, listener: (...args: ClientEvents[K]) => unknown): this {
     if (!this.listeners.has(name)) this.listeners.set(name, new Set());
     this.listeners.get(name)!.add(listener as (...args: never[]) => unknown);
     return this;
   }
 
+  /** Takes a listener out again. */
   off<K extends keyof ClientEvents>(name: K, listener: (...args: ClientEvents[K]) => unknown): this {
     this.listeners.get(name)?.delete(listener as (...args: never[]) => unknown);
     return this;
@@ -156,6 +195,7 @@ export class CovetPyWebSocketClient {
     return room;
   }
 
+  /** Leaves a room, as `Room.leave` does; nothing if it was not joined. */
   async leaveRoom(roomId: string): Promise<void> {
     await this.rooms.get(roomId)?.leave();
   }

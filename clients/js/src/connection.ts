@@ -6,7 +6,9 @@ export type Message = {type: string; id: string; data: any; timestamp?: string; 
 
 /** How a connection ended: the WebSocket's close code and reason. */
 export interface Closed {
+  /** Of RFC 6455, or the protocol's own from 4400 on; 1006 where the connection broke. */
   code: number;
+  /** The server's words, empty if it had none. */
   reason: string;
 }
 

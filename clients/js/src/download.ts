@@ -3,6 +3,7 @@ import {invoke} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
 
+/** From where a download begins, and who follows it. */
 export interface DownloadOptions {
   /** Where to begin, in bytes; 0 unless given. */
   offset?: number;
@@ -22,6 +23,7 @@ const SILENCE_MS = 30_000;
 export class Download implements AsyncIterable<Uint8Array> {
   /** Bytes in all, once the first have come. */
   size: number | undefined;
+  /** What the server says that the file is, once the first bytes have come. */
   mimetype: string | undefined;
 
   private at: number;

@@ -8,7 +8,11 @@ export class CovetError extends Error {
 
 /** The connection ended before the answer came; whether the request took effect is unknown. */
 export class ConnectionLostError extends CovetError {
-  constructor(message: string, readonly closeCode?: number) {
+  constructor(
+    message: string,
+    /** The WebSocket's close code, if there was a close. */
+    readonly closeCode?: number,
+  ) {
     super(message);
   }
 }
@@ -33,20 +37,32 @@ export class SourceError extends CovetError {}
 
 /** A file cannot be downloaded, or not to its end; `status` is the HTTP status if there was one. */
 export class DownloadError extends CovetError {
-  constructor(message: string, readonly status?: number, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    /** The HTTP status, if there was an answer. */
+    readonly status?: number,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }
 
 /** The room, subscription, upload or client has ended; `reason` is the server's. */
 export class EndedError extends CovetError {
-  constructor(what: string, readonly reason: string) {
+  constructor(
+    what: string,
+    /** `left`, `removed`, `deleted`, `closed`, …: the server's word, or the client's own. */
+    readonly reason: string,
+  ) {
     super(`${what} has ended: ${reason}`);
   }
 }
 
+/** A rate, and when it allows more. */
 export interface RateLimit {
+  /** So many are accepted in its period. */
   limit: number;
+  /** So many more are accepted now. */
   remaining: number;
   /** When one more is accepted, RFC 3339. */
   reset: string;
@@ -55,11 +71,14 @@ export interface RateLimit {
 /** The server refused a request: `error` and `rpc_error` as they came. */
 export class ServerError extends CovetError {
   constructor(
+    /** The protocol's error code, or a backend's own. */
     readonly code: string,
     message: string,
+    /** What the protocol says for this code: the field that is wrong, the reason, … */
     readonly details: Record<string, unknown> = {},
     /** Whether the same request may succeed later. */
     readonly recoverable = false,
+    /** Which rate was exceeded, with RATE_LIMITED. */
     readonly rateLimit?: RateLimit,
   ) {
     super(message || code);

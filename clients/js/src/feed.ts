@@ -63,6 +63,7 @@ class Mailbox<T> implements AsyncIterableIterator<T> {
   }
 }
 
+/** What is called with each item; a promise that it returns holds up its next call. */
 export type Listener<T> = (item: T) => void | Promise<void>;
 
 /** Whatever a listener throws is shown, since nobody else could hear of it. */
@@ -166,6 +167,7 @@ export abstract class Source<Events extends object> {
     return this;
   }
 
+  /** Takes a listener out again. */
   off<K extends keyof Events>(name: K, listener: Listener<Events[K]>): this {
     this.feeds[name].unlisten(listener);
     return this;

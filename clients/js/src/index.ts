@@ -1,5 +1,5 @@
 export {CovetPyWebSocketClient} from './client.js';
-export type {CallOptions, ClientEvents, ClientOptions, Notification} from './client.js';
+export type {CallOptions, ClientEvents, ClientOptions, Notification, NotificationAction} from './client.js';
 export type {Closed} from './connection.js';
 export {Download} from './download.js';
 export type {DownloadOptions} from './download.js';
@@ -11,8 +11,9 @@ export {
 export type {RateLimit} from './errors.js';
 export type {Reconnect} from './reconnect.js';
 export type {Ended, Gap, Position, Start} from './resumable.js';
+export type {Listener} from './feed.js';
 export {Room} from './room.js';
-export type {JoinOptions, RoomEvent, RoomEvents, SendOptions} from './room.js';
+export type {JoinOptions, Published, RoomEvent, RoomEvents, SendOptions} from './room.js';
 export type {Token} from './session.js';
 export {Subscription} from './subscription.js';
 export type {Filters, StreamRecord, StreamType, SubscribeOptions, SubscriptionEvents} from './subscription.js';

@@ -1,5 +1,6 @@
 /** When to come back, and whether. */
 export interface Reconnect {
+  /** Whether to come back at all. */
   enabled: boolean;
   /** Attempts in a row that lead nowhere before the client ends. */
   maxAttempts: number;

@@ -9,7 +9,9 @@ export const MAX_WAITING = 10_000;
 
 /** A place in a log: what `resume` takes. */
 export interface Position {
+  /** Names the log; another one whenever it starts anew. */
   epoch: string;
+  /** Counts its items, from 1. */
   offset: number;
 }
 
@@ -23,19 +25,27 @@ export interface Start {
 
 /** Something was lost: `evicted`, `epoch_changed`, `reset`, `dropped` or `source` says why. */
 export interface Gap {
+  /**
+   * `evicted`: what was missed is no longer kept. `epoch_changed`: the log was started anew. `reset`: the server could not go on
+   * without loss. `dropped`: the server left out what a slow reader had no room for. `source`: a stream's source lost it.
+   */
   reason: 'evicted' | 'epoch_changed' | 'reset' | 'dropped' | 'source';
+  /** How many, with `dropped`. */
   dropped?: number;
 }
 
 /** The end, told once: `reason` is the server's, or `left`, `unsubscribed`, `disconnected`. */
 export interface Ended {
+  /** `removed`, `deleted`, `permission_revoked`, …, as in the protocol. */
   reason: string;
   /** Missing if the client itself has ended it. */
   error?: Error;
 }
 
 export interface ResumableEvents {
+  /** Something cannot be had any more. */
   gap: Gap;
+  /** Nothing more will come. */
   ended: Ended;
 }
 

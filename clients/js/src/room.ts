@@ -5,34 +5,67 @@ import {newId} from './platform.js';
 import {MAX_WAITING, Resumable, type Ended, type Gap, type ResumableEvents, type Start} from './resumable.js';
 
 export interface JoinOptions extends Start {
-  filter?: {event_types: string[]};
+  /** Limits what arrives. */
+  filter?: {
+    /** Only events of these types. */
+    event_types: string[];
+  };
+  /** Whether to get the room's own metrics too, as the event `metrics`. */
   subscribe_to_metrics?: boolean;
 }
 
 /** What a member hears. Presence (`user_activity`) has no `offset` and no `epoch`: it is not in the room's log. */
 export interface RoomEvent<T = unknown> {
+  /** The room. */
   room_id: string;
+  /** The sender's word for it; `user_activity` is presence. */
   event_type: string;
+  /** What was sent. */
   payload: T;
+  /** The same for every member, and in every replay. */
   id: string;
+  /** When the server took it, RFC 3339. */
   timestamp: string;
+  /** Its place in the room's log. */
   offset?: number;
+  /** Names that log. */
   epoch?: string;
-  sender?: {user_id: string; session_id?: string};
+  /** Who has sent it. */
+  sender?: {
+    /** The user, or a service's. */
+    user_id: string;
+    /** Missing if it came by gRPC. */
+    session_id?: string;
+  };
+  /** Whether it was sent before the room was joined, or while the client was away. */
   replayed?: boolean;
+  /** What its sender gave. */
   correlation_id?: string;
 }
 
+/** Where a message is in the room's log. */
+export interface Published {
+  /** Its place. */
+  offset: number;
+  /** Whether it was there already: a repeat with the same idempotency key. */
+  duplicate: boolean;
+}
+
+/** How a message is kept and delivered. */
 export interface SendOptions {
   /** The same key from the same user within 10 minutes stores nothing; a random one unless given. */
   idempotencyKey?: string;
+  /** What a full queue drops last, and what leaves first; `normal` unless given. */
   priority?: 'low' | 'normal' | 'high';
   /** Milliseconds from the server's append. */
   ttl?: number;
+  /** Up to 128 characters that come with the acknowledgement, go to all readers, and to the logs. */
   correlationId?: string;
 }
 
+/** Events of a room, with what their listeners get. */
 export interface RoomEvents extends ResumableEvents {
+  /** Each message, and presence. */
   event: RoomEvent;
   /** The room's own metrics, if it was joined with `subscribe_to_metrics`. */
   metrics: Record<string, unknown>;
@@ -43,8 +76,11 @@ export interface RoomEvents extends ResumableEvents {
  * be, `gap` tells. `on('event' | 'gap' | 'metrics' | 'ended', …)`, or `for await (const event of room)`.
  */
 export class Room extends Resumable<RoomEvents> {
+  /** Users in the room, as last heard. */
   memberCount = 0;
+  /** What this user may do here: `read`, `write`, `manage`. */
   permissions: string[] = [];
+  /** The room's own, by `name`, `created_at` and whatever was set. */
   metadata: Record<string, unknown> = {};
 
   /** @internal */
@@ -58,7 +94,12 @@ export class Room extends Resumable<RoomEvents> {
   private options: JoinOptions;
 
   /** @internal */
-  constructor(link: Link, readonly roomId: string, options: JoinOptions) {
+  constructor(
+    link: Link,
+    /** Its id. */
+    readonly roomId: string,
+    options: JoinOptions,
+  ) {
     super(link, `room ${roomId}`, options);
     this.options = options;
   }
@@ -72,7 +113,7 @@ export class Room extends Resumable<RoomEvents> {
    * Resolves once the message is on the server's disk. Without a connection it waits for the next one, within the
    * client's `queueSize`; a repeat after a broken connection stores nothing twice.
    */
-  async send(eventType: string, payload: unknown, options: SendOptions = {}): Promise<{offset: number; duplicate: boolean}> {
+  async send(eventType: string, payload: unknown, options: SendOptions = {}): Promise<Published> {
     this.checkOpen();
     const metadata = {
       ...(options.priority !== undefined && {priority: options.priority}),
@@ -88,6 +129,7 @@ export class Room extends Resumable<RoomEvents> {
     return {offset: data.offset, duplicate: Boolean(data.duplicate)};
   }
 
+  /** Leaves the room: readers and `ended` listeners get the end. */
   leave(): Promise<void> {
     return this.stop('left');
   }

@@ -2,6 +2,7 @@ import {Connection, lostError, type Closed, type Message, type RequestOptions} f
 import {AuthenticationError, EndedError, NotConnectedError, TokenError} from './errors.js';
 import {mayReconnect, toldToWait, waitBefore, type Reconnect} from './reconnect.js';
 
+/** A JSON Web Token, or what yields one. */
 export type Token = string | (() => string | Promise<string>);
 
 export interface SessionOptions {

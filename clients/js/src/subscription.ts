@@ -4,10 +4,14 @@ import type {Link} from './link.js';
 import {newId} from './platform.js';
 import {MAX_WAITING, Resumable, type Ended, type Gap, type ResumableEvents, type Start} from './resumable.js';
 
+/** The kinds of streams. */
 export type StreamType = 'metrics' | 'logs' | 'events' | 'database_changes';
+/** One record of a stream; which members it has is up to the source. */
 export type StreamRecord = Record<string, unknown>;
 
+/** Which records come; all conditions must hold. */
 export interface Filters {
+  /** This severity and above. */
   min_severity?: 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical';
   /** Any of them. */
   tags?: string[];
@@ -24,6 +28,7 @@ export interface SubscribeOptions extends Start {
   conflate?: boolean;
 }
 
+/** Events of a subscription, with what their listeners get. */
 export interface SubscriptionEvents extends ResumableEvents {
   /** Each record. */
   data: StreamRecord;
@@ -45,7 +50,9 @@ export class Subscription extends Resumable<SubscriptionEvents> {
   /** @internal */
   constructor(
     link: Link,
+    /** The type that was subscribed to. */
     readonly streamType: StreamType,
+    /** The resource that was subscribed to. */
     readonly resourceId: string,
     private readonly filters: Filters | undefined,
     private readonly options: SubscribeOptions,
@@ -63,6 +70,7 @@ export class Subscription extends Resumable<SubscriptionEvents> {
     return this.feeds.data.iterate();
   }
 
+  /** Ends it: readers and `ended` listeners get the end. */
   unsubscribe(): Promise<void> {
     return this.stop('unsubscribed');
   }

@@ -5,13 +5,17 @@ import type {Link} from './link.js';
 import {base64, newId, sha256} from './platform.js';
 import {chunksOf, type Chunks, type UploadSource} from './upload_source.js';
 
+/** What the server is told of a file, and how it is sent. */
 export interface UploadOptions {
+  /** For people; a File's own name unless given. */
   filename?: string;
+  /** What downloads will say; a File's or Blob's own type unless given, else the server looks at the content. */
   mimetype?: string;
   /** Bytes; needed for streams, known of everything else. */
   size?: number;
   /** Bytes, 256 KiB unless told otherwise. */
   chunkSize?: number;
+  /** Kept with the file. */
   metadata?: Record<string, unknown>;
   /** Of an upload of the same file that was begun before, by a page that was closed perhaps: only what the server lacks is sent. */
   uploadId?: string;
@@ -21,27 +25,39 @@ export interface UploadOptions {
   signal?: AbortSignal;
 }
 
+/** A file that is kept. */
 export interface UploadResult {
+  /** The upload's id. */
   upload_id: string;
+  /** The file's id, for `download` and `files.get`. */
   file_id: string;
   /** Where it can be downloaded for a while; `download` makes a fresh one. */
   url: string;
+  /** `queued` at first; the event `status` tells how it goes on. */
   processing_status: string;
 }
 
+/** How far an upload is. */
 export interface Progress {
   /** Bytes that the server has on its disk. */
   sent: number;
+  /** Bytes in all. */
   total: number;
 }
 
+/** How the server's processing of a file goes. */
 export interface FileStatus {
+  /** `queued`, `processing`, `completed` or `failed`. */
   processing_status: string;
+  /** The file's id. */
   file_id: string;
+  /** `sha256` and `detected_type` when completed, or why it failed. */
   details?: Record<string, unknown>;
 }
 
+/** Events of an upload, with what their listeners get. */
 export interface UploadEvents {
+  /** A chunk more is on the server's disk. */
   progress: Progress;
   /** How the server's processing goes on, once the file is kept. */
   status: FileStatus;
@@ -55,8 +71,11 @@ const MAX_WAITING = 1000;
 
 /** Made by `upload`. `await upload.done`; goes on over reconnects with the chunks that the server lacks. */
 export class Upload extends Source<UploadEvents> {
+  /** By which it can be gone on with, later and elsewhere, by the same user. */
   readonly uploadId: string;
+  /** Bytes in all. */
   readonly size: number;
+  /** Chunks in all. */
   readonly totalChunks: number;
   /**
    * The file is kept. Rejects with EndedError after `cancel`, with ServerError if the server refuses it, with SourceError
@@ -108,6 +127,7 @@ export class Upload extends Source<UploadEvents> {
     this.going = new Promise((resolve) => (this.go = resolve));
   }
 
+  /** Goes on after `pause`. */
   resume(): void {
     this.go();
   }

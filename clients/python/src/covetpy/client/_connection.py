@@ -34,9 +34,12 @@ class Closed:
     """How a connection ended: the WebSocket's close code and reason."""
 
     code: int
+    """Of RFC 6455, or the protocol's own from 4400 on; 1006 where the connection broke."""
     reason: str = ""
+    """The server's words, empty if it had none."""
 
     def error(self) -> ConnectionLostError:
+        """What those get who waited for answers."""
         return ConnectionLostError(f"the connection ended ({self.code} {self.reason})".replace(" )", ")"), self.code)
 
 

@@ -18,12 +18,14 @@ _WAIT = re.compile(r"reconnect_after_ms=(\d+)")
 
 @dataclass(frozen=True)
 class Reconnect:
-    """`max_attempts` are those in a row that lead nowhere before the client ends. `delay` (seconds) doubles with each of
-    them, up to 30 s; the wait is a random part of it (full jitter)."""
+    """When to come back, and whether."""
 
     enabled: bool = True
+    """Whether to come back at all."""
     max_attempts: int = 10
+    """Attempts in a row that lead nowhere before the client ends."""
     delay: float = 1.0
+    """Seconds; doubled with each attempt, up to 30 s. The wait is a random part of it (full jitter)."""
 
     def wait(self, attempt: int) -> float:
         """Seconds before attempt 1, 2, … in a row."""

@@ -25,24 +25,31 @@ class Position(TypedDict):
     """A place in a log: what the option `resume` takes."""
 
     epoch: str
+    """Names the log; another one whenever it starts anew."""
     offset: int
+    """Counts its items, from 1."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Something was lost, and `reason` says why: `evicted`, `epoch_changed`, `reset`, `dropped` or `source`."""
+    """Something was lost, and `reason` says why."""
 
     reason: str
+    """`evicted`: what was missed is no longer kept. `epoch_changed`: the log was started anew. `reset`: the server could not
+    go on without loss. `dropped`: the server left out what a slow reader had no room for. `source`: a stream's source lost
+    it."""
     dropped: int = 0
+    """How many, with `dropped`."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The end, told once: `reason` is the server's, or `left`, `unsubscribed`, `disconnected`. `error` is None if the client
-    itself has ended it."""
+    """The end, told once."""
 
     reason: str
+    """The server's, `removed`, `deleted`, `permission_revoked`, …, or `left`, `unsubscribed`, `disconnected`."""
     error: Optional[Exception] = None
+    """None if the client itself has ended it."""
 
 
 class Source:
@@ -56,6 +63,7 @@ class Source:
         self._feed(event).listen(callback)
 
     def off(self, event: str, callback: Callback[Any]) -> None:
+        """Takes a callback out again."""
         self._feed(event).unlisten(callback)
 
     def _feed(self, event: str) -> Feed[Any]:
@@ -93,8 +101,8 @@ class Resumable(Source, Generic[T]):
         self._opening_id = ""
         # Of those who wait until it is open.
         self._askers: List[asyncio.Future[None]] = []
-        # Why it has ended, if it has.
         self.ended: Optional[str] = None
+        """Why it has ended, if it has."""
 
     @property
     def position(self) -> Optional[Position]:

@@ -9,7 +9,6 @@ from typing import AsyncIterable, AsyncIterator, BinaryIO, Dict, Optional, Proto
 
 from covetpy.client.errors import SourceError
 
-# Streams, which are not seekable, need their size told, and are read once: only chunks on their way are kept in memory.
 UploadSource = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", BinaryIO, AsyncIterable[bytes]]
 
 PART_BYTES = 64 << 10

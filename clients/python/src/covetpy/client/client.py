@@ -31,16 +31,24 @@ EVENTS = ("connected", "disconnected", "notification", "notification_read", "end
 
 @dataclass(frozen=True)
 class Notification:
-    """`actions` are what the user may choose: `label`, `action` and `params` of each."""
+    """What an application tells a user; its members are the protocol's."""
 
     notification_id: str
+    """The same however often it comes; the client shows each once."""
     notification_type: str
+    """How it is meant: `info`, `warning`, `error` or `success`."""
     title: str
+    """A line for people."""
     message: str
+    """The text for people."""
     category: Optional[str] = None
+    """What it is about, in the application's own words."""
     actions: List[Dict[str, Any]] = field(default_factory=list)
+    """What the user may choose: `label`, which people read, `action` and `params`, which are the application's."""
     auto_dismiss: bool = False
+    """Whether it may go away by itself."""
     dismiss_after: Optional[int] = None
+    """Milliseconds until it does."""
 
 
 class WebSocketClient:
@@ -71,9 +79,13 @@ class WebSocketClient:
         self._tasks: Set[asyncio.Task[None]] = set()
         self._callback_tasks: Set[asyncio.Task[None]] = set()
         self.session_id: Optional[str] = None
+        """Of this connection; None before the first."""
         self.user_id: Optional[str] = None
+        """Who the server says that the credential is."""
         self.capabilities: List[str] = []
+        """What the server offers: `rooms`, `streaming`, `notifications`, `resume`, `rpc`, `files`, `binary_chunks`."""
         self.limits: Dict[str, Any] = {}
+        """The server's limits by name: `message_bytes`, `room_payload_bytes`, `chunk_bytes`, …"""
 
     # The connection.
 
@@ -100,6 +112,7 @@ class WebSocketClient:
 
     @property
     def connected(self) -> bool:
+        """Whether there is a connection now."""
         return self._session.connected
 
     def on(self, event: str, callback: Callable[..., Any]) -> None:
@@ -107,6 +120,7 @@ class WebSocketClient:
         self._callbacks[self._known(event)].append(callback)
 
     def off(self, event: str, callback: Callable[..., Any]) -> None:
+        """Takes a callback out again."""
         if callback in self._callbacks[self._known(event)]:
             self._callbacks[event].remove(callback)
 
@@ -137,6 +151,7 @@ class WebSocketClient:
         return room
 
     async def leave_room(self, room_id: str) -> None:
+        """Leaves a room, as `Room.leave` does; nothing if it was not joined."""
         room = self._rooms.get(room_id)
         if room is not None:
             await room.leave()

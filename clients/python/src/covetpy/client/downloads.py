@@ -34,9 +34,10 @@ class Download:
         self._at = offset
         self._etag: Optional[str] = None
         self._on_progress = on_progress
-        # Once the first bytes have come: bytes in all, and the type.
         self.size: Optional[int] = None
+        """Bytes in all, once the first have come and if the server tells."""
         self.mimetype: Optional[str] = None
+        """What the server says that the file is, once the first bytes have come."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Parts as they come. Raises DownloadError; ServerError if there is no such file."""

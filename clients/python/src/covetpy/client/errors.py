@@ -15,6 +15,7 @@ class ConnectionLostError(CovetError):
     def __init__(self, message: str, close_code: Optional[int] = None) -> None:
         super().__init__(message)
         self.close_code = close_code
+        """The WebSocket's close code, if there was a close."""
 
 
 class NotConnectedError(CovetError):
@@ -47,6 +48,7 @@ class DownloadError(CovetError):
     def __init__(self, message: str, status: Optional[int] = None) -> None:
         super().__init__(message)
         self.status = status
+        """The HTTP status, if there was an answer."""
 
 
 class EndedError(CovetError):
@@ -55,22 +57,25 @@ class EndedError(CovetError):
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"{what} has ended: {reason}")
         self.reason = reason
+        """`left`, `removed`, `deleted`, `closed`, …: the server's word, or the client's own."""
 
 
 class ServerError(CovetError):
-    """The server refused a request: `error` and `rpc_error` as they came.
-
-    `recoverable` tells whether the same request may succeed later.
-    """
+    """The server refused a request: `error` and `rpc_error` as they came."""
 
     def __init__(self, code: str, message: str, details: Optional[Mapping[str, Any]] = None, recoverable: bool = False,
                  rate_limit: Optional[Mapping[str, Any]] = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        """The protocol's error code, or a backend's own."""
         self.message = message
+        """The server's words, for people."""
         self.details = dict(details or {})
+        """What the protocol says for this code: the field that is wrong, the reason, …"""
         self.recoverable = recoverable
+        """Whether the same request may succeed later."""
         self.rate_limit = dict(rate_limit) if rate_limit else None
+        """Which rate was exceeded, with RATE_LIMITED: `limit`, `remaining`, and `reset`, when one more is accepted."""
 
 
 class AuthenticationError(ServerError):

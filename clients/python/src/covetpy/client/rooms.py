@@ -15,25 +15,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoomEvent:
-    """What a member hears. `offset` and `epoch` are None for presence, which is not in the room's log."""
+    """What a member hears."""
 
     room_id: str
+    """The room."""
     event_type: str
+    """The sender's word for it; `user_activity` is presence."""
     payload: Any
+    """What was sent."""
     id: str
+    """The same for every member, and in every replay."""
     timestamp: str
+    """When the server took it, RFC 3339."""
     offset: Optional[int] = None
+    """Its place in the room's log; None for presence, which is not in it."""
     epoch: Optional[str] = None
+    """Names that log; None for presence."""
     user_id: Optional[str] = None
+    """Who has sent it."""
     session_id: Optional[str] = None
+    """The sender's session; None if it came by gRPC."""
     replayed: bool = False
+    """Whether it was sent before the room was joined, or while the client was away."""
     correlation_id: Optional[str] = None
+    """What its sender gave."""
 
 
 @dataclass(frozen=True)
 class Published:
+    """Where a message is in the room's log."""
+
     offset: int
+    """Its place."""
     duplicate: bool = False
+    """Whether it was there already: a repeat with the same idempotency key."""
 
 
 class Room(Resumable[RoomEvent]):
@@ -53,9 +68,13 @@ class Room(Resumable[RoomEvent]):
                          metrics=Feed[Dict[str, Any]](MAX_WAITING))
         self._options = options
         self.room_id = room_id
+        """Its id."""
         self.member_count = 0
+        """Users in the room, as last heard."""
         self.permissions: List[str] = []
+        """What this user may do here: `read`, `write`, `manage`."""
         self.metadata: Dict[str, Any] = {}
+        """The room's own, by `name`, `created_at` and whatever was set."""
 
     async def send(self, event_type: str, payload: Any, *, idempotency_key: Optional[str] = None,
                    priority: Optional[str] = None, ttl: Optional[int] = None,
@@ -78,6 +97,7 @@ class Room(Resumable[RoomEvent]):
         return Published(data["offset"], bool(data.get("duplicate")))
 
     async def leave(self) -> None:
+        """Leaves the room: iterators and `ended` callbacks get the end."""
         await self._stop()
 
     # What the client tells it.

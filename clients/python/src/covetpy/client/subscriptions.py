@@ -31,7 +31,9 @@ class Subscription(Resumable[Record]):
         self._filters = filters
         self._options = {name: value for name, value in options.items() if name not in ("resume", "history")}
         self.stream_type = stream_type
+        """The type that was subscribed to."""
         self.resource_id = resource_id
+        """The resource that was subscribed to."""
 
     @property
     def subscription_id(self) -> str:
@@ -39,6 +41,7 @@ class Subscription(Resumable[Record]):
         return self._opening_id
 
     async def unsubscribe(self) -> None:
+        """Ends it: iterators and `ended` callbacks get the end."""
         await self._stop()
 
     # What the client tells it.

@@ -29,20 +29,26 @@ CHUNK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class UploadResult:
-    """`url` is where it can be downloaded for a while; `download` makes a fresh one."""
+    """A file that is kept."""
 
     upload_id: str
+    """The upload's id."""
     file_id: str
+    """The file's id, for `download` and `files.get`."""
     url: str
+    """Where it can be downloaded for a while; `download` makes a fresh one."""
     processing_status: str
+    """`queued` at first; the event `status` tells how it goes on."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Bytes that the server has on its disk, and bytes in all."""
+    """How far an upload is."""
 
     sent: int
+    """Bytes that the server has on its disk."""
     total: int
+    """Bytes in all."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,11 @@ class FileStatus:
     """How the server's processing goes on, once the file is kept."""
 
     processing_status: str
+    """`queued`, `processing`, `completed` or `failed`."""
     file_id: str
+    """The file's id."""
     details: Optional[Mapping[str, Any]] = None
+    """`sha256` and `detected_type` when completed, or why it failed."""
 
 
 class Upload(Source):
@@ -73,8 +82,11 @@ class Upload(Source):
         self._chunks = chunks_of(source, self._chunk_size, size)
         self._on_progress = on_progress
         self.size = self._chunks.size
+        """Bytes in all."""
         self.upload_id = upload_id or new_id("upload")
+        """By which it can be gone on with, later and elsewhere, by the same user."""
         self.total_chunks = -(-self.size // self._chunk_size)
+        """Chunks in all."""
         name = filename or self._chunks.name or "file"
         self._start: Dict[str, Any] = {"filename": name, "size": self.size, "chunk_size": self._chunk_size}
         guessed = mimetype or mimetypes.guess_type(name)[0]
@@ -102,6 +114,7 @@ class Upload(Source):
         self._going.clear()
 
     def resume(self) -> None:
+        """Goes on after `pause`."""
         self._going.set()
 
     async def cancel(self) -> None:
