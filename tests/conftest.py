@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from harness.backend import ExampleBackend
+from harness.browser import Chromium
 from harness.deployment import Deployment
 from harness.postgres import Postgres
 from harness.process import Process
@@ -92,6 +93,12 @@ def postgres():
     """A PostgreSQL server that tests share; those that stop or kill it make a Postgres of their own."""
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with Chromium() as running:
+        yield running
 
 
 @pytest.fixture

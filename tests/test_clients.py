@@ -7,12 +7,7 @@ import pytest
 import behaviours
 from harness import browser
 from harness.client_agent import JS_CLIENT, ClientAgent
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser.Chromium() as running:
-        yield running
+from harness.page_agent import PageAgent
 
 
 @pytest.fixture(params=["python", "js", "chromium"])
@@ -22,9 +17,10 @@ def agent(request):
         pytest.skip("clients/js is not built: it needs Node.js and npm")
     if request.param != "chromium":
         return lambda: ClientAgent(request.param)
-    if reason := browser.missing():
-        pytest.skip(reason)
-    return lambda: ClientAgent("chromium", request.getfixturevalue("chromium").url)
+    if not browser.PROGRAM:
+        pytest.skip("there is no Chromium")
+    running = request.getfixturevalue("chromium")
+    return lambda: PageAgent(running)
 
 
 def test_the_list_and_its_implementations_agree():

@@ -1,4 +1,4 @@
-"""A headless Chromium, for programs that drive pages over its DevTools address."""
+"""A headless Chromium, for tests that drive pages over its DevTools address."""
 
 import os
 import re
@@ -6,25 +6,10 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from pathlib import Path
 
 from harness.process import TIMEOUT
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = Path(__file__).resolve().parent.parent.parent / "clients/js/node_modules/playwright-core"
-DRIVER_NEEDS = 20
-
-
-def missing():
-    """Why no page can be driven here; None if one can."""
-    if not PROGRAM:
-        return "there is no Chromium"
-    if not (shutil.which("node") and DRIVER.exists()):
-        return "playwright-core is not installed: it needs Node.js and npm"
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    if int(version.removeprefix("v").split(".")[0]) < DRIVER_NEEDS:
-        return f"playwright-core needs Node.js {DRIVER_NEEDS}, and this is {version.strip()}"
-    return None
 
 
 class Chromium:

@@ -15,7 +15,6 @@ COMMANDS = {
     # Another one shows that the library holds what it says of old versions: an environment with `websockets`.
     "python": [os.environ.get("COVET_CLIENT_PYTHON", sys.executable), str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
     "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
-    "chromium": ["node", str(AGENTS / "chromium.mjs"), str(JS_CLIENT)],
 }
 
 
@@ -35,10 +34,10 @@ class AgentError(Exception):
 
 
 class ClientAgent:
-    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`. `chromium` takes the browser's URL."""
+    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`."""
 
-    def __init__(self, platform, *arguments):
-        self._command = [*COMMANDS[platform], *arguments]
+    def __init__(self, language):
+        self._command = COMMANDS[language]
         self._answers = {}
         self._changed = asyncio.Condition()
         self.events = []
@@ -64,8 +63,7 @@ class ClientAgent:
         """A future of the command's answer."""
         number = len(self._answers)
         self._answers[number] = asyncio.get_running_loop().create_future()
-        line = json.dumps({"id": number, "command": command, "args": args})
-        self._process.stdin.write(line.encode() + b"\n")
+        self._send(json.dumps({"id": number, "command": command, "args": args}))
         return asyncio.ensure_future(asyncio.wait_for(self._answers[number], TIMEOUT * 2))
 
     async def do(self, command, **args):
@@ -86,18 +84,24 @@ class ClientAgent:
     async def items(self, event, count=1, of=None):
         return [told["item"] for told in await self.take(event, count, of)]
 
+    def _send(self, line):
+        self._process.stdin.write(line.encode() + b"\n")
+
     async def _read(self):
         async for line in self._process.stdout:
-            told = json.loads(line)
-            if "id" in told:
-                answer = self._answers[told["id"]]
-                if answer.done():
-                    continue
-                if "error" in told:
-                    answer.set_exception(AgentError(told["error"]))
-                else:
-                    answer.set_result(told["result"])
-                continue
-            async with self._changed:
-                self.events.append(told)
-                self._changed.notify_all()
+            await self._hear(line)
+
+    async def _hear(self, line):
+        told = json.loads(line)
+        if "id" in told:
+            answer = self._answers[told["id"]]
+            if answer.done():
+                return
+            if "error" in told:
+                answer.set_exception(AgentError(told["error"]))
+            else:
+                answer.set_result(told["result"])
+            return
+        async with self._changed:
+            self.events.append(told)
+            self._changed.notify_all()
