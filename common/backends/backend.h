@@ -75,7 +75,7 @@ class Backend {
   // Calls a unary method of one of its tables with a JSON object. Errors of the params end the call
   // as INVALID_ARGUMENT and name fields below `params`. Returns null if `done` was called at once.
   virtual std::shared_ptr<BackendCall> Call(MethodRef method, std::string_view params,
-                                            const CallOptions& options, CallDone done) = 0;
+                                            CallOptions options, CallDone done) = 0;
 
   // Opens a server-streaming method. Nothing comes before the first Next. Never null; OnEnd may
   // have been called already. Errors of `request` name fields below `request`.

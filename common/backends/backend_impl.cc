@@ -198,17 +198,18 @@ void BackendImpl::Leave(BackendCall* call) {
 }
 
 std::shared_ptr<BackendCall> BackendImpl::Call(MethodRef method, std::string_view params,
-                                               const CallOptions& options, CallDone done) {
+                                               CallOptions options, CallDone done) {
   Ticket ticket;
   const auto wire = Enter(*method, params, "params", options, &ticket);
   if (!wire.ok()) {
     done(RefusalOf(wire.status()));
     return nullptr;
   }
+  const int64_t timeout_ms = options.timeout_ms;
   const std::shared_ptr<BackendCall*> key = std::make_shared<BackendCall*>(nullptr);
   const auto call = std::make_shared<UnaryCall>(
-      this, method, *wire, options,
-      [this, method, ticket, key, timeout_ms = options.timeout_ms, done = std::move(done)](
+      this, method, *wire, std::move(options),
+      [this, method, ticket, key, timeout_ms, done = std::move(done)](
           const grpc::Status& status, const grpc::ByteBuffer& response, int attempts) {
         if (attempts > 1) retries_.fetch_add(attempts - 1);
         CallResult result = ResultOf(*method, status, response);
@@ -229,7 +230,7 @@ CallResult BackendImpl::ResultOf(const Method& method, const grpc::Status& statu
     grpc::Slice slice;
     const absl::Status read =
         method.response.WireToJson(ViewOf(response, &slice), &json, max_json_bytes_);
-    if (read.ok()) return json;
+    if (read.ok()) return CallResult(std::move(json));
     if (CodeOf(read) == ErrorCode::kInternal) SchemaLooksOld();
     return FromStatus(read);
   }

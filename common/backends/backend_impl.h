@@ -44,8 +44,8 @@ class BackendImpl final : public Backend, public CallHost {
   const std::string& name() const override { return name_; }
   std::shared_ptr<const MethodTable> methods() const override;
   BackendState state() const override;
-  std::shared_ptr<BackendCall> Call(MethodRef method, std::string_view params,
-                                    const CallOptions& options, CallDone done) override;
+  std::shared_ptr<BackendCall> Call(MethodRef method, std::string_view params, CallOptions options,
+                                    CallDone done) override;
   std::shared_ptr<BackendStream> OpenStream(MethodRef method, std::string_view request,
                                             const CallOptions& options,
                                             StreamReader* reader) override;

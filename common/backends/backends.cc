@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -45,7 +46,11 @@ class BackendsImpl final : public Backends, public BackendsThread {
     for (const auto& [name, backend] : backends_) backend->CancelAll();
     if (!thread_.joinable()) RunDue();
     for (const auto& [name, backend] : backends_) backend->AwaitIdle();
-    idle_.store(true);
+    {
+      std::lock_guard lock(mutex_);
+      idle_ = true;
+    }
+    became_idle_.notify_all();
     if (thread_.joinable()) thread_.join();
     queue_.Shutdown();
     void* tag;
@@ -72,16 +77,30 @@ class BackendsImpl final : public Backends, public BackendsThread {
  private:
   void Run() {
     for (const auto& [name, backend] : backends_) backend->Watch();
-    while (!idle_.load()) {
-      void* tag;
-      bool ok;
-      const auto status = queue_.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kTick);
-      if (status == grpc::CompletionQueue::GOT_EVENT) BackendImpl::OnQueueEvent(tag, ok);
+    while (!WaitIdle()) {
+      TakeEvents();
       RunDue();
       if (stopping()) continue;
       for (const auto& [name, backend] : backends_) backend->Tick();
     }
     RunDue();
+  }
+
+  // For one tick at most.
+  bool WaitIdle() {
+    std::unique_lock lock(mutex_);
+    return became_idle_.wait_for(lock, kTick, [this] { return idle_; });
+  }
+
+  // What the queue has, without waiting in it: gRPC lets whoever waits in any queue read any
+  // socket of the process, and then has to wake the thread that what was read is for.
+  void TakeEvents() {
+    void* tag;
+    bool ok;
+    const auto now = std::chrono::system_clock::now();
+    while (queue_.AsyncNext(&tag, &ok, now) == grpc::CompletionQueue::GOT_EVENT) {
+      BackendImpl::OnQueueEvent(tag, ok);
+    }
   }
 
   void RunDue() {
@@ -134,8 +153,9 @@ class BackendsImpl final : public Backends, public BackendsThread {
   std::vector<metrics::CallbackRegistration> metrics_;
   bool stopped_ = false;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> idle_{false};  // Nothing is left for the thread.
   std::mutex mutex_;
+  std::condition_variable became_idle_;
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;  // Nothing is left for the thread.
   std::multimap<Clock::time_point, std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };

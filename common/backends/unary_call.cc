@@ -33,10 +33,10 @@ class UnaryCall::Reactor final : public grpc::ClientUnaryReactor {
 };
 
 UnaryCall::UnaryCall(CallHost* host, MethodRef method, std::string_view request,
-                     const CallOptions& options, Ended ended)
+                     CallOptions options, Ended ended)
     : host_(host),
       method_(std::move(method)),
-      headers_(options.metadata),
+      headers_(std::move(options.metadata)),
       has_deadline_(options.timeout_ms != 0),
       deadline_(std::chrono::system_clock::now() + std::chrono::milliseconds(options.timeout_ms)),
       request_(ToBuffer(request)),

@@ -43,7 +43,7 @@ class UnaryCall final : public BackendCall, public std::enable_shared_from_this<
   using Ended = std::function<void(const grpc::Status& status, const grpc::ByteBuffer& response,
                                    int attempts)>;
 
-  UnaryCall(CallHost* host, MethodRef method, std::string_view request, const CallOptions& options,
+  UnaryCall(CallHost* host, MethodRef method, std::string_view request, CallOptions options,
             Ended ended);
   ~UnaryCall() override;
   void Start() { Attempt(); }

@@ -24,7 +24,7 @@ class BackendMethod final : public Method {
     backends::CallOptions options;
     options.timeout_ms = request.timeout_ms;
     options.metadata = CallerMetadata(request);
-    return owner_.Call(method_, request.params, options, std::move(done));
+    return owner_.Call(method_, request.params, std::move(options), std::move(done));
   }
   const google::protobuf::Descriptor& params() const override {
     return method_->request.descriptor();
