@@ -18,7 +18,8 @@ cd "$folder"
 new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
 valid() { [ -s "$1" ] && openssl x509 -in "$1" -noout -checkend "$spare_seconds" >/dev/null; }
 
-if ! valid ca.pem || [ ! -s ca.key ]; then
+# An authority whose key is kept elsewhere is left alone.
+if [ ! -e ca.pem ] || { [ -s ca.key ] && ! valid ca.pem; }; then
   (umask 077 && new_key ca.key)
   openssl req -x509 -new -key ca.key -days "$authority_days" -subj "/CN=Covet peers" \
     -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign -out ca.pem
@@ -26,6 +27,7 @@ if ! valid ca.pem || [ ! -s ca.key ]; then
 fi
 for name in "${names[@]}"; do
   valid "$name.pem" && [ -s "$name.key" ] && openssl verify -CAfile ca.pem "$name.pem" >/dev/null 2>&1 && continue
+  [ -s ca.key ] || { echo "$folder/$name.pem is missing, expires or is not of ca.pem; ca.key is not here to make it" >&2; exit 1; }
   new_key "$name.key"
   chmod 644 "$name.key"
   openssl req -new -key "$name.key" -subj "/CN=$name" |

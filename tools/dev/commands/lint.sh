@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-#: check formatting, clang-tidy's list, protos, include rules, scripts
+#: check formatting, clang-tidy's list, protos, include rules, scripts, Dockerfiles and Compose
 #:
 #: usage: ./dev lint [--all]
 #:

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Makes once what deploy/docker-compose.yml keeps secret, each random: files in deploy/secrets, and deploy/.env with what
+# compose itself reads. What exists is left alone; remove a file to have it made anew. Needs openssl.
+#
+# usage: deploy/secrets.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# As in certs.sh: readable for the containers' users, behind a folder that is its owner's only.
+umask 022
+mkdir -p secrets
+chmod 700 secrets
+
+for name in jwt_secret cluster_key database_password postgres_password grafana_password; do
+  [ -s "secrets/$name" ] || openssl rand -hex 32 >"secrets/$name"
+done
+# Read on this side only: containers know its hash.
+[ -s secrets/api_key ] || (umask 077 && printf 'svc_admin.%s\n' "$(openssl rand -hex 32)" >secrets/api_key)
+
+[ -s .env ] || cat >.env <<'ENV'
+COMPOSE_PROJECT_NAME=covet
+# Where ports are published; 0.0.0.0 for everyone.
+BIND=127.0.0.1
+EDGE_PORT=8000
+GRPC_PORT=8001
+PROMETHEUS_PORT=9090
+GRAFANA_PORT=3000
+ENV
+hash="$(tr -d '\n' <secrets/api_key | openssl dgst -sha256 -r | cut -d ' ' -f 1)"
+if ! grep -qx "API_KEY_SHA256=$hash" .env; then
+  sed -i '/^API_KEY_SHA256=/d' .env
+  printf 'API_KEY_SHA256=%s\n' "$hash" >>.env
+fi

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Brings deploy/docker-compose.yml up for real, runs the protocol's tests and those of deployed.py against it, and takes it
+# down. README.md tells what it needs and how it differs from what users run.
+#
+# usage: tests/compose/run.sh [--keep] [PYTEST OPTION…]
+#   --keep  leave it running
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+ROOT="$PWD"
+# Debian's docker and docker-compose belong together, whatever else is installed.
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+# shellcheck source=tools/dev/lib.sh
+. tools/dev/lib.sh
+# shellcheck source=tools/dev/compose.sh
+. tools/dev/compose.sh
+
+keep=0
+[ "${1:-}" != --keep ] || { keep=1; shift; }
+[ "$(id -u)" -eq 0 ] || die "needs root, for debootstrap and the Docker daemon"
+grep -q '^VERSION_ID="12"' /etc/os-release || die "needs Debian 12, whose packages the images are made of"
+
+work="$ROOT/run/compose"
+mkdir -p "$work"
+daemon=
+clean_up() {
+  local status=$?
+  if [ "$keep" = 0 ]; then
+    compose down --volumes --timeout 30 >/dev/null 2>&1 || true
+    if [ -n "$daemon" ]; then kill "$daemon" && wait "$daemon" || true; fi
+  fi
+  exit "$status"
+}
+
+install_docker() {
+  command -v dockerd >/dev/null && command -v docker-compose >/dev/null && command -v debootstrap >/dev/null && return
+  say "installing Docker and debootstrap"
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    docker.io docker-compose debootstrap iptables >&2 </dev/null
+}
+
+start_daemon() {
+  docker info >/dev/null 2>&1 && return
+  say "starting dockerd"
+  dockerd >"$work/dockerd.log" 2>&1 </dev/null &
+  daemon=$!
+  local tries
+  for ((tries = 0; tries < 300; tries++)); do
+    docker info >/dev/null 2>&1 && return
+    kill -0 "$daemon" 2>/dev/null || break
+    sleep 0.2
+  done
+  tail -n 20 "$work/dockerd.log" >&2
+  die "dockerd does not start"
+}
+
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# What a registry would give: Debian itself, and stand-ins for what is built on it.
+base_images() {
+  local mirror name
+  if ! has_image debian:12-slim; then
+    say "making debian:12-slim with debootstrap"
+    # shellcheck disable=SC2016
+    mirror="$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+      awk '$2 == "bookworm" && $3 == "main" {print $1; exit}')"
+    rm -rf "$work/debian"
+    debootstrap --variant=minbase --include=ca-certificates bookworm "$work/debian" "${mirror:-http://deb.debian.org/debian}" >"$work/debootstrap.log"
+    tar -C "$work/debian" -c . | docker import -c 'CMD ["bash"]' - debian:12-slim >/dev/null
+    rm -rf "$work/debian"
+  fi
+  rm -rf "$work/images"
+  cp -r tests/compose/images "$work/images"
+  cp /etc/ssl/certs/ca-certificates.crt "$work/images"
+  for name in python nginx prometheus postgres; do
+    say "making the stand-in for $name"
+    docker build -q -f "$work/images/$name.Dockerfile" -t "covet-test/$name" "$work/images" >/dev/null
+  done
+  has_image python:3.11-slim || docker tag covet-test/python python:3.11-slim
+}
+
+# Where everything is, for tests/harness/external.py.
+describe() {
+  local role id roles=()
+  for role in edge rooms streams rpc files; do
+    id="$(compose ps -q "$role" | sed -n 1p)"
+    roles+=("\"$role\": \"$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id"):8001\"")
+  done
+  printf '{"http": "%s", "grpc": "%s", "prometheus": "%s", "project": "%s", "secrets": "%s", "roles": {%s}}\n' \
+    "$(published gateway 8000)" "$(published gateway 8001)" "$(published prometheus 9090)" "$COMPOSE_PROJECT_NAME" \
+    "$ROOT/deploy/secrets" "$(IFS=,; echo "${roles[*]}")"
+}
+
+# Each role drains and ends well on SIGTERM.
+stop_all() {
+  local id state
+  compose stop --timeout 30 >/dev/null 2>&1
+  for id in $(compose ps -a -q edge rooms streams rpc files); do
+    state="$(docker inspect -f '{{.Name}} {{.State.ExitCode}}' "$id")"
+    [ "${state##* }" = 0 ] || die "${state% *} ended with status ${state##* }"
+  done
+}
+
+install_docker
+ensure_python
+start_daemon
+trap clean_up EXIT
+COMPOSE_FILES+=(-f tests/compose/override.yml)
+export COMPOSE_PROJECT_NAME=covet-test EDGE_PORT=0 GRPC_PORT=0 PROMETHEUS_PORT=0
+export TEST_CONFIG="$work/covet.yaml" COVET_EXTERNAL="$work/external.json"
+TEST_KEY_SHA256="$(cd tests && "$PYTHON" -c 'from harness import credentials; print(credentials.api_key_hash())')"
+export TEST_KEY_SHA256
+"$PYTHON" tests/compose/configuration.py >"$TEST_CONFIG"
+chmod 644 "$TEST_CONFIG"
+compose_secrets
+base_images
+say "building the images"
+compose build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; die "the images could not be built"; }
+docker images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep '^covet:' >&2
+say "starting"
+compose up --detach --scale edge=2 >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; die "it does not start"; }
+wait_healthy
+describe >"$COVET_EXTERNAL"
+status=0
+say "tests"
+# test_rpc.py makes databases of its own; the two others expect the tests' resources and no more.
+"$PYTHON" -m pytest tests/compose/deployed.py tests -m protocol --ignore=tests/test_rpc.py \
+  --deselect="tests/test_streams_grpc.py::test_permissions" --deselect="tests/test_streams_grpc.py::test_resources_come_in_pages" -q -rs \
+  -n "${E2E_WORKERS:-$((2 * JOBS))}" --dist worksteal --junitxml="$work/tests.xml" "$@" >&2 </dev/null || status=1
+stop_all || status=1
+exit "$status"
