@@ -29,6 +29,7 @@
 #include "common/server/keep_warm.h"
 #include "common/server/logging_config.h"
 #include "common/server/operator_metrics.h"
+#include "common/server/service_manager.h"
 #include "common/server/signals.h"
 
 namespace covet::server {
@@ -108,6 +109,7 @@ class Process {
                           {"roles", absl::StrJoin(config::RolesOf(*config_), ",")},
                           {"grpc", absl::StrCat(server_->port())},
                           {"admin", absl::StrCat(admin_->port())}});
+    TellServiceManager("READY=1");
     return absl::OkStatus();
   }
 
@@ -222,6 +224,7 @@ class Process {
     running_ = false;
     server_->SetServing(false);
     log::Info("draining");
+    TellServiceManager("STOPPING=1");
     const int64_t edge_ms = config::Millis(config_->edge().drain_delay()) +
                             config::Millis(config_->edge().drain_window()) + kEdgeDrainSlackMs;
     DrainRoles(edge_ms, [](const Role& role) { return role.name() == "edge"; });
