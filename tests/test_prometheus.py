@@ -12,6 +12,9 @@ import subprocess
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from harness.backend import ExampleBackend
 from harness.deployment import Deployment
@@ -94,12 +97,43 @@ def test_dashboards_are_whole(file):
             assert not grouped or labels <= {label.strip() for label in grouped[1].split(",")}
 
 
+def differences(written, understood, path=""):
+    """Where two JSON values differ, as paths."""
+    if isinstance(written, dict) and isinstance(understood, dict):
+        return [found for key, value in written.items() for found in differences(value, understood.get(key), f"{path}/{key}")]
+    if isinstance(written, list) and isinstance(understood, list) and len(written) == len(understood):
+        return [found for i, (a, b) in enumerate(zip(written, understood)) for found in differences(a, b, f"{path}/{i}")]
+    return [] if written == understood else [path]
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_grafanas_own_model_understands_dashboards(file):
+    """Everything comes back from it as it was written: no key, type or value that Grafana has not."""
+    register_default_plugins()
+    written = json.loads(file.read_text())
+    understood = json.loads(JSONEncoder(sort_keys=True, indent=0).encode(Dashboard.from_json(written)))
+    # How annotations are shown is the data source's own.
+    assert set(differences(written, understood)) == {"/annotations/list/0/titleFormat", "/annotations/list/0/textFormat"}
+
+
 def test_grafana_finds_what_is_provisioned():
     (source,) = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"]
     assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
     assert source["jsonData"]["timeInterval"] == yaml.safe_load(CONFIG.read_text())["global"]["scrape_interval"]
     (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/covet.yaml").read_text())["providers"]
     assert (provider["type"], provider["options"]["path"]) == ("file", "/var/lib/grafana/dashboards")
+
+
+def test_compose_has_what_both_are_told():
+    services = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())["services"]
+    listen = yaml.safe_load((DEPLOY / "config/compose.yaml").read_text())["admin"]["listen"]
+    (job,) = yaml.safe_load(CONFIG.read_text())["scrape_configs"]
+    found = [f"{name}:{edges['port']}" for edges in job["dns_sd_configs"] for name in edges["names"]]
+    for address in found + [address for target in job["static_configs"] for address in target["targets"]]:
+        name, port = address.split(":")
+        assert name in services and listen == f"0.0.0.0:{port}"
+    assert "./prometheus:/etc/prometheus:ro" in services["prometheus"]["volumes"]
+    assert {"./grafana/provisioning:/etc/grafana/provisioning:ro", "./grafana/dashboards:/var/lib/grafana/dashboards:ro"} <= set(services["grafana"]["volumes"])
 
 
 @pytest.fixture
