@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness import credentials
 from harness.grpc_api import Api
+from harness.process import TIMEOUT
 
 
 def test_health_and_readiness(covet):
@@ -220,3 +222,15 @@ def test_two_processes_do_not_share_a_data_directory(make_covet):
     )
     assert second.returncode not in (0, None)
     covet.edge.wait_ready()
+
+
+def test_a_service_manager_is_told(make_covet, monkeypatch):
+    name = f"covet-test-manager-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + name)
+        manager.settimeout(TIMEOUT)
+        monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
+        covet = make_covet()
+        assert manager.recv(64) == b"READY=1"
+        assert covet.edge.stop() == 0
+        assert manager.recv(64) == b"STOPPING=1"
