@@ -52,6 +52,18 @@ def checkout(tmp_path):
     return tmp_path
 
 
+def files_of_pages(module, seen=None):
+    """The module, and what it imports whatever the platform."""
+    seen = {module} if seen is None else seen
+    for name in re.findall(r"""^(?:import|export)\b[^;]*?\bfrom ['"]([^'"]+)""", module.read_text(), re.MULTILINE):
+        assert name.startswith("."), f"{module} imports {name}"
+        imported = (module.parent / name).resolve()
+        if imported not in seen:
+            seen.add(imported)
+            files_of_pages(imported, seen)
+    return seen
+
+
 async def runs(block, folder, covet, command=None):
     words = {URL: covet.ws_url, TOKEN: credentials.token("user_123")}
     async with Example(block, folder, words, command) as program:
@@ -74,17 +86,21 @@ async def test_npm_package(checkout, covet):
     assert package["dependencies"].keys() == {"ws"}
     assert {path.name for path in (checkout / "node_modules").iterdir() if path.is_dir()} == {"@covetpy", "ws"}
 
-    # Nothing but its own files is imported before it is known to run in Node.js.
-    for module in installed.glob("dist/*.js"):
-        imported = re.findall(r"""^(?:import|export)\b[^;]*?\bfrom ['"]([^'"]+)""", module.read_text(), re.MULTILINE)
-        assert all(name.startswith("./") for name in imported), module
+    # A page needs nothing else: neither by itself, nor by way of a bundler.
+    for module in files_of_pages(installed / "dist/index.js"):
+        assert module.parent == installed / "dist", module
+    tools = checkout / "covet/clients/js/node_modules/.bin"
+    (checkout / "page.mjs").write_text(example.text)
+    run([tools / "esbuild", "page.mjs", "--bundle", "--platform=browser", "--format=esm", "--metafile=meta.json",
+         "--outfile=bundle.mjs"], checkout)
+    bundled = json.loads((checkout / "meta.json").read_text())["inputs"]
+    assert {Path(name).parent for name in bundled} == {Path("."), Path("node_modules/@covetpy/client/dist")}
 
     # Its types hold, under both ways to find them.
     program = checkout / "typed.mts"
     program.write_text(example.text.replace("event.sender.user_id, event.payload.text", "event.sender?.user_id, event.payload"))
-    typescript = checkout / "covet/clients/js/node_modules/.bin/tsc"
     for module, resolution in (("nodenext", "nodenext"), ("es2022", "bundler")):
-        run([typescript, "--noEmit", "--strict", "--target", "es2022", "--module", module, "--moduleResolution", resolution,
+        run([tools / "tsc", "--noEmit", "--strict", "--target", "es2022", "--module", module, "--moduleResolution", resolution,
              program], checkout)
     await runs(example, checkout, covet)
 

@@ -15,12 +15,12 @@ export interface Socket {
 export async function openSocket(url: string, protocols: string[]): Promise<Socket> {
   const native = (globalThis as {WebSocket?: new (url: string, protocols: string[]) => unknown}).WebSocket;
   if (native) return new native(url, protocols) as Socket;
-  const {WebSocket} = await import('ws');
+  const {WebSocket} = await import('#node');
   return new WebSocket(url, protocols, {maxPayload: 64 << 20}) as unknown as Socket;
 }
 
 async function webCrypto(): Promise<Crypto> {
-  return globalThis.crypto ?? ((await import('node:crypto')).webcrypto as unknown as Crypto);
+  return globalThis.crypto ?? ((await import('#node')).webcrypto as unknown as Crypto);
 }
 
 let sequence = 0;
