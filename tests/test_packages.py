@@ -105,6 +105,11 @@ async def test_npm_package(checkout, covet):
     await runs(example, checkout, covet)
 
 
+def test_python_client_holds_to_its_types_and_its_oldest_version(tmp_path):
+    run([sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path)], ROOT / "clients/python")
+    run([str(Path(sys.executable).parent / "vermin"), "--target=3.9-", "--violations", "src"], ROOT / "clients/python")
+
+
 async def test_python_package(checkout, covet):
     install, example = page_of("python")
     source = checkout / "covet/clients/python"
