@@ -57,17 +57,17 @@ def pytest_collection_modifyitems(items):
     if "COVETD" in os.environ:
         return
     skip = pytest.mark.skip(reason="COVETD does not name a covetd to test")
-    external = {"covet"} if "COVET_EXTERNAL" in os.environ else set()
+    external = {"covet"} if "COVET_TEST_EXTERNAL" in os.environ else set()
     for item in items:
         if ({"covet", "make_covet"} - external) & set(item.fixturenames):
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="session", params=["external"] if "COVET_EXTERNAL" in os.environ else ["all", "split"])
+@pytest.fixture(scope="session", params=["external"] if "COVET_TEST_EXTERNAL" in os.environ else ["all", "split"])
 def covet(request, tmp_path_factory):
     """A running deployment that tests share; each uses rooms and users of its own."""
     if request.param == "external":
-        yield External(os.environ["COVET_EXTERNAL"])
+        yield External(os.environ["COVET_TEST_EXTERNAL"])
         return
     with Deployment(request.param, tmp_path_factory.mktemp(request.param)) as deployment:
         yield deployment

@@ -15,7 +15,7 @@ from harness.process import TIMEOUT
 
 pytestmark = pytest.mark.protocol
 
-KNOWN = json.loads(pathlib.Path(os.environ["COVET_EXTERNAL"]).read_text())
+KNOWN = json.loads(pathlib.Path(os.environ["COVET_TEST_EXTERNAL"]).read_text())
 SECRETS = pathlib.Path(KNOWN["secrets"])
 ROLES = ("edge", "rooms", "streams", "rpc", "files")
 API_KEY = (("x-api-key", (SECRETS / "api_key").read_text().strip()),)

@@ -107,7 +107,7 @@ start_daemon
 trap clean_up EXIT
 COMPOSE_FILES+=(-f tests/compose/override.yml)
 export COMPOSE_PROJECT_NAME=covet-test EDGE_PORT=0 GRPC_PORT=0 PROMETHEUS_PORT=0
-export TEST_CONFIG="$work/covet.yaml" COVET_EXTERNAL="$work/external.json"
+export TEST_CONFIG="$work/covet.yaml" COVET_TEST_EXTERNAL="$work/external.json"
 TEST_KEY_SHA256="$(cd tests && "$PYTHON" -c 'from harness import credentials; print(credentials.api_key_hash())')"
 export TEST_KEY_SHA256
 "$PYTHON" tests/compose/configuration.py >"$TEST_CONFIG"
@@ -120,7 +120,7 @@ docker images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep '^covet:' >&2
 say "starting"
 compose up --detach --scale edge=2 >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; die "it does not start"; }
 wait_healthy
-describe >"$COVET_EXTERNAL"
+describe >"$COVET_TEST_EXTERNAL"
 status=0
 say "tests"
 # test_rpc.py makes databases of its own; the two others expect the tests' resources and no more.

@@ -1,4 +1,4 @@
-"""A deployment that others started, known by a file that COVET_EXTERNAL names: tests/compose/run.sh writes one."""
+"""A deployment that others started, known by a file that COVET_TEST_EXTERNAL names: tests/compose/run.sh writes one."""
 
 import asyncio
 import json
