@@ -79,7 +79,7 @@ class Example:
         return self
 
     async def __aexit__(self, *_):
-        if self._process.returncode is None:
+        if self.running:
             self._process.kill()
         await self._process.wait()
         await self._reading
@@ -90,20 +90,28 @@ class Example:
                 self.lines.append(line.decode().rstrip("\n"))
                 self._changed.notify_all()
 
-    async def said(self, line):
-        """Waits until it has printed this line."""
+    @property
+    def running(self):
+        return self._process.returncode is None
+
+    async def said(self, start):
+        """Waits until it has printed a line that begins so."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: line in self.lines), TIMEOUT)
+                await asyncio.wait_for(self._changed.wait_for(lambda: any(line.startswith(start) for line in self.lines)), TIMEOUT)
             except asyncio.TimeoutError:
-                raise AssertionError(f"{self.block} has not said {line!r}: {self.lines}") from None
+                raise AssertionError(f"{self.block} has not said {start!r}: {self.lines}") from None
 
-    async def check(self):
-        """It ends well, and prints what its page says, nothing else."""
+    async def ends(self):
+        """Waits until it has ended, which it does without an error."""
         try:
             status = await asyncio.wait_for(self._process.wait(), TIMEOUT)
         except asyncio.TimeoutError:
             raise AssertionError(f"{self.block} has not ended: {self.lines}") from None
         await self._reading
         assert status == 0, f"{self.block} ended with {status}:\n" + "\n".join(self.lines)
+
+    async def check(self):
+        """It ends, and prints what its page says, nothing else."""
+        await self.ends()
         assert {console.masked(line) for line in self.lines} == set(expected(self.block.text)), self.lines
