@@ -35,7 +35,7 @@ def _measure(plan, folder, over, address, pids, options):
 def run(plan):
     """By deployment and shape, a list of rounds: {"grpc": figures, "websocket": figures}, bare and through Covet in turn."""
     results = {}
-    short = ["--duration=1s", "--warmup=0.5s"] if plan.quick else []
+    times = ["--warmup=0.5s", f"--duration={1 if plan.quick else 2}s"]
     for name, mode in MODES:
         folder, port = plan.folder("rpc", mode), free_port()
         backend = f"127.0.0.1:{port}"
@@ -48,7 +48,7 @@ def run(plan):
             for _ in range(plan.rounds):
                 for shape, options in SHAPES:
                     print(f"bench: rpc, {name}: {shape}", file=sys.stderr)
-                    options = [*options, *short]
+                    options = [*options, *times]
                     results.setdefault(name, {}).setdefault(shape, []).append({
                         "grpc": _measure(plan, folder, "grpc", backend, {"backend": server.pid}, options),
                         "websocket": _measure(plan, folder, "websocket", covet.http_address, pids, options),
