@@ -84,7 +84,7 @@ GOALS = (
     Goal("records/s ingested, 1 subscriber", 200_000, AT_LEAST, "", _rounds("streams", ("1",), lambda r: r["published_per_s"])),
     Goal("changes, inserts, against pg_recvlogical", 0.7, AT_LEAST, "×", _changes("inserts, 1,000 a transaction")),
     Goal("changes, updates, against pg_recvlogical", 0.7, AT_LEAST, "×", _changes("updates, 10 a transaction")),
-    Goal("memory of each of 100 uploads", 4, AT_MOST, " chunks", _rounds("uploads", (PARALLEL,), lambda r: r["chunks_each"])),
+    Goal("memory of each of 100 uploads", 8, AT_MOST, " chunks", _rounds("uploads", (PARALLEL,), lambda r: r["chunks_each"])),
 )
 
 
