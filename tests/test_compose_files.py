@@ -1,0 +1,95 @@
+"""deploy/docker-compose.yml without Docker: what it mounts is there, and each role takes its configuration."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from harness.process import TIMEOUT
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())
+ROLES = ("edge", "rooms", "streams", "rpc", "files")
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL, **options)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder where secrets and certificates were made, as in deploy/."""
+    folder = tmp_path_factory.mktemp("deploy")
+    for name in ("secrets.sh", "certs.sh"):
+        shutil.copy(DEPLOY / name, folder)
+        result = run(folder / name)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in [folder / ".env", *(folder / "secrets").iterdir()]}
+
+
+def environment(folder):
+    return dict(line.split("=", 1) for line in (folder / ".env").read_text().splitlines() if not line.startswith("#"))
+
+
+def secrets_of(service):
+    """{name in the container: file beside the compose file}"""
+    named = [entry if isinstance(entry, dict) else {"source": entry} for entry in COMPOSE["services"][service].get("secrets", ())]
+    return {entry.get("target", entry["source"]): COMPOSE["secrets"][entry["source"]]["file"] for entry in named}
+
+
+def test_every_secret_is_made_and_only_once(made):
+    for secret in COMPOSE["secrets"].values():
+        assert (made / secret["file"]).stat().st_size > 0
+    assert (made / "secrets").stat().st_mode & 0o777 == 0o700
+    before = contents(made)
+    for name in ("secrets.sh", "certs.sh"):
+        assert run(made / name).returncode == 0
+    assert contents(made) == before
+
+
+def test_a_lost_key_is_made_anew_and_its_hash_with_it(made):
+    old = environment(made)
+    (made / "secrets" / "api_key").unlink()
+    assert run(made / "secrets.sh").returncode == 0
+    new = environment(made)
+    assert new["API_KEY_SHA256"] != old["API_KEY_SHA256"]
+    assert new | {"API_KEY_SHA256": ""} == old | {"API_KEY_SHA256": ""}
+
+
+def test_what_is_mounted_is_there():
+    for name, service in COMPOSE["services"].items():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (DEPLOY / source).exists(), f"{name} mounts {source}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_takes_its_configuration(made, tmp_path, role):
+    if "COVETD" not in os.environ:
+        pytest.skip("COVETD does not name a covetd to test")
+    for target, file in secrets_of(role).items():
+        (tmp_path / target).symlink_to(made / file)
+    config = tmp_path / "covet.yaml"
+    config.write_text((DEPLOY / "config" / "compose.yaml").read_text().replace("/run/secrets/", f"{tmp_path}/"))
+    known = environment(made)
+    own = {
+        name: re.sub(r"\$\{(\w+)[^}]*\}", lambda match: known[match[1]], value)
+        for name, value in COMPOSE["services"][role]["environment"].items()
+    }
+    command = [os.environ["COVETD"], *COMPOSE["services"][role]["command"], "--check-config"]
+    checked = run(*command, env=os.environ | own | {"COVET_CONFIG": str(config)})
+    assert checked.returncode == 0, checked.stderr
+    assert re.search(rf"^roles +{role}$", checked.stdout, re.MULTILINE)
+    assert "mutual TLS" in checked.stdout
+    assert "1 API keys" in checked.stdout
+    # All that it reads is among its secrets.
+    read = {name for name in re.findall(r"/run/secrets/(\w+)", (DEPLOY / "config" / "compose.yaml").read_text())}
+    assert read - set(secrets_of(role)) <= ({"database_password"} if role not in ("streams", "rpc") else set())
