@@ -6,21 +6,22 @@ import pytest
 
 import behaviours
 from harness import browser
-from harness.client_agent import JS_CLIENT, ClientAgent
+from harness.client_agent import JS_CLIENT, Agents, ClientAgent
 from harness.page_agent import PageAgent
 
 
 @pytest.fixture(params=["python", "js", "chromium"])
 def agent(request):
-    """Makes agents of one library, on one platform: `async with agent() as a`."""
+    if reason := behaviours.entry(request.node.originalname.removeprefix("test_")).get("not_on", {}).get(request.param):
+        pytest.skip(reason)
     if request.param != "python" and not (shutil.which("node") and JS_CLIENT.exists()):
         pytest.skip("clients/js is not built: it needs Node.js and npm")
     if request.param != "chromium":
-        return lambda: ClientAgent(request.param)
+        return Agents(request.param, lambda: ClientAgent(request.param))
     if not browser.PROGRAM:
         pytest.skip("there is no Chromium")
     running = request.getfixturevalue("chromium")
-    return lambda: PageAgent(running)
+    return Agents(request.param, lambda: PageAgent(running))
 
 
 def test_the_list_and_its_implementations_agree():

@@ -1,7 +1,7 @@
 """What each client library does: client_behaviours.yaml lists it, the modules here say how it is shown.
 
 A behaviour is either data, `steps` that harness.steps carries out, or a function of its `id` in one of MODULES, which
-takes fixtures as a test does, `agent` among them; `steps` are then its material, which it gets from `steps_of`."""
+takes fixtures as a test does, `agent` among them."""
 
 import importlib
 from pathlib import Path
@@ -11,13 +11,14 @@ import yaml
 from harness import steps
 
 LIST = Path(__file__).resolve().parent.parent / "client_behaviours.yaml"
-MODULES = ("connecting", "notifications", "rooms")
+MODULES = ("calls", "connecting", "conversation", "files", "notifications", "rooms", "streams")
 
 BEHAVIOURS = {entry["id"]: entry for entry in yaml.safe_load(LIST.read_text())["behaviours"]}
 
 
-def steps_of(function):
-    return BEHAVIOURS[function.__name__]["steps"]
+def entry(name):
+    """What the list says of a behaviour, for those whose functions have their material there."""
+    return BEHAVIOURS[name]
 
 
 def implementations():

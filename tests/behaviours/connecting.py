@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from behaviours.common import connect
+from behaviours.common import NOTES, connect
 from harness import credentials
 from harness.client_agent import AgentError
 from harness.proxy import Proxy
+
+UPLOAD = {"as": "u", "base64": "aGVsbG8=", "filename": "hello.txt"}
 
 
 async def reconnecting_is_given_up(covet, agent, room):
@@ -41,3 +43,165 @@ async def token_renewed(make_covet, agent):
         session = (await a.do("connect", url=covet.ws_url, tokens=tokens))["session_id"]
         renewed = await asyncio.to_thread(covet.edge.wait_log, "token_renewed")
         assert renewed["session_id"] == session
+
+
+async def waits_grow(agent):
+    async with agent() as a:
+        for attempt in range(1, 9):
+            waits = await a.do("waits", max_attempts=10, delay=1, attempts=[attempt] * 400)
+            most = min(30_000, 1000 * 2 ** (attempt - 1))
+            assert all(0 <= wait <= most for wait in waits)
+            # Anywhere below it, evenly: of 400 some lie in each tenth.
+            assert {int(wait * 10 / most) for wait in waits} >= set(range(10))
+
+
+async def reconnecting_is_off(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url, reconnect={"enabled": False})
+        await a.do("join", room=room)
+        proxy.cut()
+        assert (await a.take("ended"))[0]["error"]["type"] == "ConnectionLostError"
+        with pytest.raises(AgentError) as ended:
+            await a.do("send", room=room, payload=1)
+        assert ended.value.type == "EndedError"
+        assert proxy.accepted == 1
+
+
+async def drained(make_covet, agent):
+    covet = make_covet()
+    async with agent() as a:
+        await connect(a, covet.ws_url)
+        await a.do("join", room="lobby_drain", options=NOTES)
+        await a.do("send", room="lobby_drain", payload=1)
+        await asyncio.to_thread(covet.edge.stop)
+        assert (await a.items("disconnected"))[0]["code"] == 1001
+        await asyncio.to_thread(covet.edge.start)
+        await a.do("send", room="lobby_drain", payload=2)
+        assert [event["payload"] for event in await a.items("room_event", 2)] == [1, 2]
+        assert not [told for told in a.events if told["event"] == "gap"]
+
+
+async def silence_ends_a_connection(make_covet, agent):
+    covet = make_covet(edge={"heartbeat_interval": "1s"})
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room="lobby_silence", options=NOTES)
+        # The connection stays, and nothing passes on it any more.
+        proxy.freeze()
+        assert (await a.items("disconnected"))[0]["code"] == 1006
+        await a.take("connected", 2)
+        assert (await a.do("send", room="lobby_silence", payload=1))["offset"] == 1
+        await a.take("room_event")
+
+
+async def token_expires(make_covet, agent):
+    covet = make_covet()
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        # The first one is renewed with what the server refuses, and so ends; then there is a better one.
+        tokens = [credentials.token(ttl=4), "nonsense", credentials.token(ttl=3600)]
+        await connect(a, proxy.ws_url, tokens=tokens)
+        await a.do("join", room="lobby_expires", options=NOTES)
+        refused = (await a.take("error"))[0]["error"]
+        assert (refused["type"], refused["code"]) == ("AuthenticationError", "AUTH_FAILED")
+        assert (await a.items("disconnected"))[0]["code"] == 4401
+        await a.do("send", room="lobby_expires", payload=1)
+        await a.take("room_event")
+        assert len([told for told in a.events if told["event"] == "token_asked"]) == 3
+        # One that is a text cannot be renewed.
+        await a.do("close")
+        await a.do("connect", url=proxy.ws_url, tokens=[credentials.token(ttl=2)], reconnect={"delay": 0.05, "max_attempts": 400})
+        ended = (await a.take("ended", 2))[-1]["error"]
+        assert (ended["type"], ended["code"]) == ("AuthenticationError", "AUTH_EXPIRED")
+
+
+async def token_function_fails(covet, agent, room):
+    good = credentials.token()
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        with pytest.raises(AgentError) as failed:
+            await connect(a, proxy.ws_url, tokens=[None, good])
+        assert failed.value.type == "TokenError" and "no token" in failed.value.cause
+        await connect(a, proxy.ws_url, tokens=[good, None, good])
+        await a.do("join", room=room)
+        proxy.cut()
+        # It is tried again, as a connection that fails is.
+        await a.take("connected", 2)
+        await a.do("close")
+        await connect(a, proxy.ws_url, tokens=[good, "nonsense"])
+        proxy.cut()
+        ended = (await a.take("ended", 2))[-1]["error"]
+        assert (ended["type"], ended["code"]) == ("AuthenticationError", "AUTH_FAILED")
+
+
+async def key_revoked(make_covet, agent):
+    covet = make_covet()
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await a.do("connect", url=proxy.ws_url, api_key=credentials.API_KEY, reconnect={"delay": 0.05, "max_attempts": 400})
+        covet.edge.config["auth"]["api_keys"] = []
+        await asyncio.to_thread(covet.edge.reload)
+        assert (await a.items("disconnected"))[0]["code"] == 4504
+        ended = (await a.take("ended"))[0]["error"]
+        assert (ended["type"], ended["close_code"]) == ("ConnectionLostError", 4504)
+        assert proxy.accepted == 1
+
+
+async def limits_abused(make_covet, agent):
+    covet = make_covet(edge={"abuse": {"close_after": 5, "half_life": "1s"}})
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        for _ in range(6):
+            with pytest.raises(AgentError):
+                await a.do("join", room="not a room id")
+        (closed,) = await a.items("disconnected")
+        assert closed["code"] == 4429 and "reconnect_after_ms=" in closed["reason"]
+        # It stays away as long as it was told, and then comes back.
+        await a.take("connected", 2)
+
+
+async def message_too_large(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room)
+        with pytest.raises(AgentError) as never_sent:
+            await a.do("send", room=room, payload="x" * (2 << 20))
+        assert never_sent.value.type == "MessageTooLargeError"
+        with pytest.raises(AgentError) as refused:
+            await a.do("send", room=room, payload="x" * 100_000)
+        assert (refused.value.type, refused.value.code) == ("ServerError", "MESSAGE_TOO_LARGE")
+        assert (await a.do("send", room=room, payload=1))["offset"] == 1
+        assert proxy.accepted == 1
+
+
+async def closing(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room)
+        call = a.start("call", method="no.such", timeout=60)
+        with pytest.raises(AgentError):
+            await call
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        waiting = [a.start("send", room=room, payload=1), a.start("join", room=room + "_other"), a.start("upload", **UPLOAD)]
+        await a.do("session")
+        await a.do("close")
+        for answer in waiting:
+            with pytest.raises(AgentError) as ended:
+                await answer
+            assert (ended.value.type, ended.value.reason) == ("EndedError", "closed")
+        assert "error" not in (await a.take("room_event_end", of=room))[0]
+        for command, args in (("join", {"room": room}), ("call", {"method": "system.ping"}), ("upload", UPLOAD)):
+            with pytest.raises(AgentError) as ended:
+                await a.do(command, **args)
+            assert ended.value.type == "EndedError"
+        # Over a connection that does not answer, and while the first one is being made.
+        proxy.refuse(False)
+        await connect(a, proxy.ws_url)
+        proxy.stall()
+        await a.do("close")
+        connecting = a.start("connect", url=proxy.ws_url, tokens=[credentials.token()])
+        accepted = proxy.accepted
+        await proxy.until(lambda: proxy.accepted > accepted)
+        await a.do("close")
+        with pytest.raises(AgentError) as ended:
+            await connecting
+        assert (ended.value.type, ended.value.reason) == ("EndedError", "closed")

@@ -1,5 +1,7 @@
 """Rooms: nothing lost, nothing repeated, gaps told."""
 
+import asyncio
+
 import pytest
 
 from behaviours.common import NOTES, connect
@@ -102,3 +104,75 @@ async def room_ended_by_the_server(covet, agent, room, user):
             api.rooms("RemoveMember", room_id=room, user_id=user)
             end = (await a.take("room_event_end"))[0]
             assert (end["error"]["type"], end["error"]["reason"]) == ("EndedError", "removed")
+
+
+async def joins_wait(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url, queue_size=2)
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        run = {"stream_type": "events", "resource_id": "orders"}
+        waiting = [a.start("join", room=room, options=NOTES), a.start("subscribe", **{"as": "s"}, **run)]
+        with pytest.raises(AgentError) as full:
+            await a.do("join", room=room + "_more")
+        assert full.value.type == "QueueFullError"
+        proxy.refuse(False)
+        for answer in waiting:
+            await answer
+        await a.do("send", room=room, payload=1)
+        await a.take("room_event", of=room)
+
+
+async def room_over_a_restarted_service(make_covet, agent):
+    covet = make_covet("split")
+    rooms = covet.process("rooms")
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room="lobby_restart", options=NOTES)
+        await a.do("send", room="lobby_restart", payload=0)
+        await asyncio.to_thread(rooms.kill)
+        # What it joins is away when it comes back.
+        proxy.cut()
+        await a.take("connected", 2)
+        await asyncio.to_thread(rooms.start)
+        async with covet.connect("other") as other:
+            await other.join("lobby_restart")
+            for n in range(1, 5):
+                await other.publish("lobby_restart", n)
+        assert [event["payload"] for event in await a.items("room_event", 5)] == list(range(5))
+        assert not [told for told in a.events if told["event"] == "gap"]
+
+
+async def room_epoch_changed(make_covet, agent):
+    covet = make_covet()
+    async with agent() as a:
+        await connect(a, covet.ws_url)
+        await a.do("join", room="memory_room", options=NOTES)
+        await a.do("send", room="memory_room", payload=1)
+        await a.take("room_event")
+        await asyncio.to_thread(covet.edge.kill)
+        await asyncio.to_thread(covet.edge.start)
+        assert (await a.items("gap"))[0]["reason"] == "epoch_changed"
+        await a.do("send", room="memory_room", payload=2)
+        events = await a.items("room_event", 2)
+        assert [event["payload"] for event in events] == [1, 2]
+        assert events[0]["epoch"] != events[1]["epoch"]
+
+
+async def slow_reader(covet, agent, room):
+    count = 10_500  # More than wait for one reader.
+    async with agent() as a, covet.connect("other") as other:
+        await connect(a, covet.ws_url)
+        await a.do("join", room=room, options=NOTES)
+        await other.join(room, filter={"event_types": ["none"]})
+        await a.do("hold")
+        sent = [await other.send("room_message", {"room_id": room, "event_type": "note", "payload": n}) for n in range(count)]
+        await other.reply(sent[-1])
+        # Its connection is not held up.
+        await a.do("call", method="system.ping")
+        assert len(a.events) < 100
+        await a.do("release")
+        events = await a.items("room_event", count, of=room)
+        assert [event["offset"] for event in events] == list(range(1, count + 1))
+        assert not [told for told in a.events if told["event"] == "gap"]

@@ -33,8 +33,19 @@ class AgentError(Exception):
         self.cause = error.get("cause")
 
 
+class Agents:
+    """Makes agents of one platform: `async with agents() as agent: await agent.do('connect', url=…)`."""
+
+    def __init__(self, platform, make):
+        self.platform = platform
+        self._make = make
+
+    def __call__(self):
+        return self._make()
+
+
 class ClientAgent:
-    """`async with ClientAgent('js') as agent: await agent.do('connect', url=…)`."""
+    """The library in a process of its own."""
 
     def __init__(self, language):
         self._command = COMMANDS[language]
@@ -69,16 +80,20 @@ class ClientAgent:
     async def do(self, command, **args):
         return await self.start(command, **args)
 
+    async def until(self, condition, what):
+        """Until it holds; asked after each event."""
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(condition), TIMEOUT * 2)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"not yet: {what}; the last events: {self.events[-5:]}") from None
+
     async def take(self, event, count=1, of=None):
         """The first `count` events of that name, once there are so many."""
         def found():
             return [told for told in self.events if told["event"] == event and (of is None or told.get("of") == of)]
 
-        async with self._changed:
-            try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: len(found()) >= count), TIMEOUT * 2)
-            except asyncio.TimeoutError:
-                raise AssertionError(f"{len(found())} of {count} {event}; the last events: {self.events[-5:]}") from None
+        await self.until(lambda: len(found()) >= count, f"{count} {event}")
         return found()[:count]
 
     async def items(self, event, count=1, of=None):

@@ -19,6 +19,7 @@ class Deployment:
         self.folder = folder
         self.processes = {}
         addresses = {}
+        edge = f"127.0.0.1:{free_port()}"
         roles = ("all",) if mode == "all" else (*SERVICES, "edge")
         for role in roles:
             own = {
@@ -27,9 +28,11 @@ class Deployment:
                 "admin": {"listen": f"127.0.0.1:{free_port()}"},
                 "storage": {"data_dir": str(folder / "data" / role)},
                 "peers": dict(addresses),
+                # Links to files lead to this edge.
+                "files": {"public_url": f"http://{edge}"},
             }
             if role in ("all", "edge"):
-                own["edge"] = {"listen": f"127.0.0.1:{free_port()}"}
+                own["edge"] = {"listen": edge}
             addresses[role] = own["grpc"]["listen"]
             self.processes[role] = Process(role, merged(base, own, overrides), folder)
 

@@ -13,7 +13,7 @@ FOLDERS = {"client": JS_CLIENT.parent, "agents": AGENTS}
 PAGE = """<!doctype html><script type="module">
   import * as library from '/client/index.js';
   import {SOURCES, agent} from '/agents/commands.mjs';
-  window.carryOut = agent(library, (line) => window.say(JSON.stringify(line)), SOURCES);
+  window.carryOut = agent(library, new URL('/client/index.js', location.href).href, (line) => window.say(JSON.stringify(line)), SOURCES);
 </script>"""
 
 
@@ -52,6 +52,8 @@ class PageAgent(ClientAgent):
         return self
 
     async def __aexit__(self, kind, *_):
+        if kind is None:
+            await self.do("close")
         for task in self._tasks:
             task.cancel()
         await self._context.close()

@@ -1,19 +1,98 @@
-"""A TCP proxy between a client and covetd that cuts, stalls and refuses, on command."""
+"""A TCP proxy between a client and covetd that cuts, stalls and refuses, on command, and counts WebSocket messages."""
 
 import asyncio
+
+from harness.process import TIMEOUT
+
+CLIENT, SERVER = "client", "server"  # Who sends.
+OTHER = {CLIENT: SERVER, SERVER: CLIENT}
+
+
+class Messages:
+    """Finds where WebSocket messages end in what one side sends, from its HTTP head on."""
+
+    def __init__(self):
+        self._head = b""
+        self._upgraded = False
+        self._header = b""  # Of the frame that is begun.
+        self._left = 0  # Bytes of its payload to come.
+        self._ends = False  # Whether it ends a message.
+
+    def split(self, data):
+        """Pieces of `data`, in order, each with whether a message ends with it."""
+        at = 0
+        if not self._upgraded:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return [(data, False)]
+            at = len(data) - (len(self._head) - end - 4)
+            self._upgraded = True
+        pieces, begin = [], 0
+        while at < len(data):
+            if self._left:
+                passed = min(self._left, len(data) - at)
+                self._left -= passed
+                at += passed
+            else:
+                self._header += data[at : at + 1]
+                at += 1
+                if not self._frame_begins():
+                    continue
+            if not self._left and self._ends:
+                pieces.append((data[begin:at], True))
+                begin = at
+                self._ends = False
+        if begin < len(data):
+            pieces.append((data[begin:], False))
+        return pieces
+
+    def _frame_begins(self):
+        """Whether the frame's header is whole."""
+        header = self._header
+        if len(header) < 2:
+            return False
+        short = header[1] & 0x7F
+        extended = {126: 2, 127: 8}.get(short, 0)
+        masked = 4 if header[1] & 0x80 else 0
+        if len(header) < 2 + extended + masked:
+            return False
+        self._left = int.from_bytes(header[2 : 2 + extended], "big") if extended else short
+        # Continuations end messages too; pings, pongs and closes are none.
+        self._ends = bool(header[0] & 0x80) and header[0] & 0x0F < 8
+        self._header = b""
+        return True
+
+
+class Pair:
+    """One connection, both halves."""
+
+    def __init__(self, client, server):
+        self.writers = {CLIENT: client, SERVER: server}
+        self.going = asyncio.Event()
+        self.going.set()
+
+    def abort(self):
+        for writer in self.writers.values():
+            writer.transport.abort()
 
 
 class Proxy:
     """`async with Proxy(address) as proxy`: `proxy.ws_url` leads to `address` (host:port)."""
 
-    def __init__(self, address):
+    def __init__(self, address, replace=None):
+        """`replace`: (bytes, bytes), done in what clients send first."""
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
+        self._replace = replace
         self._pairs = set()
         self._refusing = False
-        self._going = asyncio.Event()
-        self._going.set()
+        self._stalled = False
+        self._cut_after = {}
         self.accepted = 0
+        self._changed = asyncio.Condition()
+        self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
+        self.cuts = 0  # By cut_after.
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -24,14 +103,27 @@ class Proxy:
         self._server.close()
 
     @property
+    def address(self):
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
     def ws_url(self):
-        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/ws"
+        return f"ws://{self.address}/ws"
+
+    async def until(self, condition):
+        """Until it holds; asked after each connection that is accepted."""
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(condition), 2 * TIMEOUT)
 
     def cut(self):
         """Ends every connection without a word."""
         for pair in list(self._pairs):
-            for writer in pair:
-                writer.transport.abort()
+            pair.abort()
+
+    def cut_after(self, sender, count):
+        """Once the sender's message number `count` from now has reached the other side, its connection ends, and nothing more
+        of the other side's gets through."""
+        self._cut_after = {sender: self.messages[sender] + count}
 
     def refuse(self, refusing=True):
         """New connections end at once."""
@@ -39,13 +131,23 @@ class Proxy:
 
     def stall(self):
         """Nothing passes until go()."""
-        self._going.clear()
+        self._stalled = True
+        self.freeze()
+
+    def freeze(self):
+        """Nothing passes any more on the connections that there are."""
+        for pair in self._pairs:
+            pair.going.clear()
 
     def go(self):
-        self._going.set()
+        self._stalled = False
+        for pair in self._pairs:
+            pair.going.set()
 
     async def _serve(self, reader, writer):
         self.accepted += 1
+        async with self._changed:
+            self._changed.notify_all()
         if self._refusing:
             writer.transport.abort()
             return
@@ -54,21 +156,42 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        pair = (writer, there)
+        pair = Pair(writer, there)
+        if self._stalled:
+            pair.going.clear()
         self._pairs.add(pair)
+        pumps = [asyncio.create_task(self._pump(pair, CLIENT, reader)), asyncio.create_task(self._pump(pair, SERVER, there_reader))]
         try:
-            await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # What was written before one side ended still arrives; nothing else does.
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
             self._pairs.discard(pair)
-            for end in pair:
-                end.transport.abort()
+            for end in pair.writers.values():
+                end.close()
 
-    async def _pump(self, reader, writer):
+    async def _pump(self, pair, sender, reader):
+        """Until the sender ends, or is cut."""
+        messages, writer, first = Messages(), pair.writers[OTHER[sender]], True
         try:
             while data := await reader.read(65536):
-                await self._going.wait()
-                writer.write(data)
+                await pair.going.wait()
+                if first and sender == CLIENT and self._replace:
+                    data = data.replace(*self._replace)
+                first = False
+                for piece, ends in messages.split(data):
+                    if writer.is_closing():
+                        return
+                    writer.write(piece)
+                    self.messages[sender] += ends
+                    if ends and self._cut_after.get(sender) == self.messages[sender]:
+                        self._cut_after = {}
+                        self.cuts += 1
+                        await writer.drain()
+                        pair.writers[sender].transport.abort()
+                        return
                 await writer.drain()
         except ConnectionError:
             pass
-        writer.transport.abort()

@@ -7,9 +7,10 @@ import {pathToFileURL} from 'node:url';
 
 import {SOURCES, agent} from './commands.mjs';
 
-const library = await import(pathToFileURL(process.argv[2]).href);
+const libraryUrl = pathToFileURL(process.argv[2]).href;
+const library = await import(libraryUrl);
 const sources = {...SOURCES, buffer: (bytes) => Buffer.from(bytes), node_stream: (bytes) => Readable.from(SOURCES.iterator(bytes))};
-const carryOut = agent(library, (line) => process.stdout.write(JSON.stringify(line) + '\n'), sources);
+const carryOut = agent(library, libraryUrl, (line) => process.stdout.write(JSON.stringify(line) + '\n'), sources);
 
 for await (const line of createInterface({input: process.stdin})) void carryOut(line);
 await carryOut(JSON.stringify({command: 'close'}));

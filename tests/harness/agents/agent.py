@@ -4,6 +4,7 @@
 import asyncio
 import base64
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import tempfile
 
 sys.path.insert(0, sys.argv[1])
 
-from covetpy.client import WebSocketClient  # noqa: E402
+from covetpy.client import Reconnect, WebSocketClient  # noqa: E402
 
 # How long what has ended may take to be gone.
 SETTLE_SECONDS = 10
@@ -70,6 +71,7 @@ class Agent:
         try:
             async for item in source:
                 say({"event": name, "of": of, "item": plain(item)})
+                await self.going.wait()
             say({"event": f"{name}_end", "of": of})
         except Exception as error:
             say({"event": f"{name}_end", "of": of, "error": describe(error)})
@@ -85,7 +87,7 @@ class Agent:
             return path if kind == "path" else open(path, "rb")
         return {"bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "iterator": parts, "pipe": Pipe}[kind](data)
 
-    async def connect(self, url, tokens=(), api_key=None, reconnect=None, queue_size=100):
+    async def connect(self, url, tokens=(), api_key=None, reconnect=None, queue_size=100, listen=True):
         tokens = list(tokens)
 
         def yielding():
@@ -102,10 +104,28 @@ class Agent:
         self.client.on("disconnected", self.teller("disconnected"))
         self.client.on("ended", lambda error: say({"event": "ended", "error": describe(error)}))
         self.client.on("error", lambda error: say({"event": "error", "error": describe(error)}))
-        self.client.on("notification", self.teller("notification"))
+        if listen:
+            self.client.on("notification", self.teller("notification"))
         self.client.on("notification_read", self.teller("notification_read"))
         await self.client.connect()
+        return await self.session()
+
+    async def session(self):
         return {"session_id": self.client.session_id, "user_id": self.client.user_id}
+
+    async def hold(self):
+        """Readers take nothing more until `release`."""
+        self.going.clear()
+
+    async def release(self):
+        self.going.set()
+
+    async def read_notifications(self):
+        self.spawn(self.follow(self.client.notifications(), "notification", None))
+
+    async def waits(self, max_attempts, delay, attempts):
+        """Milliseconds before each attempt."""
+        return [Reconnect(max_attempts=max_attempts, delay=delay).wait(attempt) * 1000 for attempt in attempts]
 
     async def join(self, room, options=None):
         joined = await self.client.join_room(room, options)
@@ -122,11 +142,14 @@ class Agent:
     async def leave(self, room):
         await self.rooms[room].leave()
 
-    async def subscribe(self, stream_type, resource_id, filters=None, options=None, **names):
-        subscription = await self.client.subscribe(stream_type, resource_id, filters, options=options)
+    async def subscribe(self, stream_type, resource_id, filters=None, options=None, listen=False, **names):
+        callback = self.teller("data", names["as"]) if listen else None
+        subscription = await self.client.subscribe(stream_type, resource_id, filters, callback=callback, options=options)
         self.subscriptions[names["as"]] = subscription
         subscription.on("gap", self.teller("gap", names["as"]))
-        self.spawn(self.follow(subscription, "data", names["as"]))
+        subscription.on("ended", lambda ended: say({"event": "subscription_ended", "of": names["as"], "item": {"reason": ended.reason}}))
+        if not listen:
+            self.spawn(self.follow(subscription, "data", names["as"]))
 
     async def unsubscribe(self, **names):
         await self.subscriptions[names["as"]].unsubscribe()
@@ -159,8 +182,16 @@ class Agent:
     async def resume_upload(self, **names):
         self.uploads[names["as"]].resume()
 
-    async def download(self, file, offset=0):
-        return base64.b64encode(await self.client.download(file, offset=offset).read()).decode()
+    async def download(self, file, offset=0, digest=False):
+        def progress(received, total):
+            say({"event": "download_progress", "item": {"received": received}})
+
+        parts = []
+        async for part in self.client.download(file, offset=offset, on_progress=progress):
+            parts.append(part)
+            await self.going.wait()
+        data = b"".join(parts)
+        return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} if digest else base64.b64encode(data).decode()
 
     async def close(self):
         if self.client is not None:
@@ -177,6 +208,8 @@ class Agent:
             say({"id": told["id"], "error": describe(error)})
 
     async def run(self):
+        self.going = asyncio.Event()  # Of this loop.
+        self.going.set()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         reader = asyncio.StreamReader(limit=1 << 26)

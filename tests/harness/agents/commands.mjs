@@ -1,7 +1,7 @@
 // What the agents of the JavaScript client do, wherever they run: nothing here is Node's own.
 
 const describe = (error) => ({
-  type: error.constructor.name, code: error.code, reason: error.reason, details: error.details, status: error.status,
+  type: error.name === 'AbortError' ? 'Cancelled' : error.name, code: error.code, reason: error.reason, details: error.details, status: error.status,
   close_code: error.closeCode, rate_limit: error.rateLimit, message: error.message, cause: error.cause && String(error.cause),
 });
 
@@ -13,17 +13,28 @@ const base64Of = (bytes) => {
   return btoa(text);
 };
 
+async function sha256(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /** The commands by name. `say` takes events; `sources` makes an upload's source of bytes, by the names that the platform has. */
-function commandsOf({CovetPyWebSocketClient}, say, sources) {
+function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
   const rooms = new Map();
   const subscriptions = new Map();
   const uploads = new Map();
   const calls = new Map();
   let client;
 
+  let held = Promise.resolve();
+  let letGo = () => {};
+
   async function follow(source, name, of) {
     try {
-      for await (const item of source) say({event: name, ...of, item});
+      for await (const item of source) {
+        say({event: name, ...of, item});
+        await held;
+      }
       say({event: `${name}_end`, ...of});
     } catch (error) {
       say({event: `${name}_end`, ...of, error: describe(error)});
@@ -31,7 +42,7 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
   }
 
   return {
-    async connect({url, tokens = [], api_key, reconnect = {}, queue_size}) {
+    async connect({url, tokens = [], api_key, reconnect = {}, queue_size, listen = true}) {
       // A list is what a function yields, one after the other, the last one for ever; null is its failure.
       const yielding = () => {
         const next = tokens.length > 1 ? tokens.shift() : tokens[0];
@@ -52,10 +63,20 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
       client.on('disconnected', (item) => say({event: 'disconnected', item}));
       client.on('ended', (error) => say({event: 'ended', error: describe(error)}));
       client.on('error', (error) => say({event: 'error', error: describe(error)}));
-      client.on('notification', (item) => say({event: 'notification', item}));
+      if (listen) client.on('notification', (item) => say({event: 'notification', item}));
       client.on('notification_read', (item) => say({event: 'notification_read', item}));
       await client.connect();
       return {session_id: client.sessionId, user_id: client.userId};
+    },
+    session: async () => ({session_id: client.sessionId, user_id: client.userId}),
+    // Readers take nothing more until `release`.
+    hold: async () => void (held = new Promise((resolve) => (letGo = resolve))),
+    release: async () => letGo(),
+    read_notifications: async () => void follow(client.notifications(), 'notification', {}),
+    /** Milliseconds before each attempt. */
+    async waits({max_attempts: maxAttempts, delay, attempts}) {
+      const {waitBefore} = await import(new URL('reconnect.js', libraryUrl).href);
+      return attempts.map((attempt) => waitBefore({enabled: true, maxAttempts, delay: delay * 1000}, attempt));
     },
     async join({room, options}) {
       const joined = await client.joinRoom(room, options);
@@ -70,11 +91,13 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
     send: ({room, event_type = 'note', payload, idempotency_key: idempotencyKey, correlation_id: correlationId}) =>
       rooms.get(room).send(event_type, payload, {idempotencyKey, correlationId}),
     leave: ({room}) => rooms.get(room).leave(),
-    async subscribe({as, stream_type, resource_id, filters, options}) {
+    async subscribe({as, stream_type, resource_id, filters, options, listen = false}) {
       const subscription = await client.subscribe(stream_type, resource_id, filters, options);
       subscriptions.set(as, subscription);
       subscription.on('gap', (item) => say({event: 'gap', of: as, item}));
-      void follow(subscription, 'data', {of: as});
+      subscription.on('ended', ({reason}) => say({event: 'subscription_ended', of: as, item: {reason}}));
+      if (listen) subscription.on('data', (item) => say({event: 'data', of: as, item}));
+      else void follow(subscription, 'data', {of: as});
     },
     unsubscribe: ({as}) => subscriptions.get(as).unsubscribe(),
     position: async ({of}) => (subscriptions.get(of) ?? rooms.get(of)).position ?? null,
@@ -95,9 +118,15 @@ function commandsOf({CovetPyWebSocketClient}, say, sources) {
     cancel_upload: ({as}) => uploads.get(as).cancel(),
     pause_upload: async ({as}) => uploads.get(as).pause(),
     resume_upload: async ({as}) => uploads.get(as).resume(),
-    async download({file, offset}) {
-      const bytes = await client.download(file, {offset}).bytes();
-      return base64Of(bytes);
+    async download({file, offset, digest = false}) {
+      const parts = [];
+      const download = client.download(file, {offset, onProgress: (received) => say({event: 'download_progress', item: {received}})});
+      for await (const part of download) {
+        parts.push(part);
+        await held;
+      }
+      const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+      return digest ? {size: bytes.length, sha256: await sha256(bytes)} : base64Of(bytes);
     },
     close: () => client?.close(),
   };
@@ -117,8 +146,8 @@ export const SOURCES = {
 };
 
 /** Carries out a line of JSON, and says what came of it: `{id, result}` or `{id, error}`. After `{command: 'close'}` nothing is left. */
-export function agent(library, say, sources = SOURCES) {
-  const commands = commandsOf(library, say, sources);
+export function agent(library, libraryUrl, say, sources = SOURCES) {
+  const commands = commandsOf(library, libraryUrl, say, sources);
   return async (line) => {
     const {id, command, args} = JSON.parse(line);
     try {

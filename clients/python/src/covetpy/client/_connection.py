@@ -150,6 +150,8 @@ class Connection:
             size = len(data.encode()) if isinstance(data, str) else len(data)
             if size > limit:
                 raise MessageTooLargeError(f"a message of {size} bytes, and the server takes {limit}")
+        if self._socket.transport.is_closing():
+            raise NotConnectedError("the connection has ended")
         try:
             await self._socket.send(data)
         except ConnectionClosed as error:
