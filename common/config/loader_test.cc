@@ -301,6 +301,28 @@ TEST_F(LoaderTest, ClientsOfTheEdgeAreNotAskedForCertificates) {
               ElementsAre(HasSubstr("edge.tls.ca_file: is for grpc.tls")));
 }
 
+TEST_F(LoaderTest, StaticFilesNeedAPathAndADirectory) {
+  const std::string folder = testing::TempDir();
+  EXPECT_THAT(Errors({.sets = {"edge.static_files=[{path: /, directory: " + folder +
+                               "}, {path: /a/b-c_1.~/, directory: " + folder + "}]"}}),
+              IsEmpty());
+  EXPECT_THAT(
+      Errors({.sets = {"edge.static_files=[{path: a/, directory: " + folder +
+                       "}, {path: /a, directory: " + folder + "}, {path: //, directory: " + folder +
+                       "}, {path: /../, directory: " + folder + "}, {path: /a b/, directory: " +
+                       folder + "}, {path: /x/, directory: /nonexistent}, {path: /x/, directory: " +
+                       folder + "}, {path: /y/}]"}}),
+      ElementsAre(
+          HasSubstr("edge.static_files[7].directory: must not be empty"),
+          HasSubstr("edge.static_files[0].path: `a/` is neither `/` nor of the form `/name/`"),
+          HasSubstr("edge.static_files[1].path: `/a` is neither"),
+          HasSubstr("edge.static_files[2].path: `//` is neither"),
+          HasSubstr("edge.static_files[3].path: `/../` is neither"),
+          HasSubstr("edge.static_files[4].path: `/a b/` is neither"),
+          HasSubstr("edge.static_files[5].directory: cannot read /nonexistent"),
+          HasSubstr("edge.static_files[6].path: `/x/` is used twice")));
+}
+
 TEST_F(LoaderTest, ASplitDeploymentNeedsAClusterKeyAndRooms) {
   EXPECT_THAT(Errors({.targets = {"edge"}}),
               ElementsAre(HasSubstr("peers.cluster_key: needs one of value, env or file"),

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/config/config.h"
@@ -37,6 +38,7 @@ class Checker {
     if (!config_.edge().tls().ca_file().empty()) {
       Fail("edge.tls.ca_file", "is for grpc.tls; clients are not asked for certificates");
     }
+    CheckStaticFiles();
     CheckSizes();
     CheckJwt();
     CheckApiKeys();
@@ -97,6 +99,30 @@ class Checker {
           std::pair{"ca_file", tls.ca_file()}}) {
       if (!file.empty() && access(file.c_str(), R_OK) != 0) {
         Fail(absl::StrCat(key, ".", name), absl::StrCat("cannot read ", file));
+      }
+    }
+  }
+
+  void CheckStaticFiles() {
+    std::set<std::string> seen;
+    for (int i = 0; i < config_.edge().static_files_size(); ++i) {
+      const v1::StaticFilesConfig& files = config_.edge().static_files(i);
+      const std::string key = absl::StrCat("edge.static_files[", i, "]");
+      const std::string& path = files.path();
+      if (path.empty() || files.directory().empty()) continue;  // Their rules tell.
+      const bool plain = std::all_of(path.begin(), path.end(), [](char c) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+               absl::string_view("/._~-").find(c) != absl::string_view::npos;
+      });
+      if (!plain || path.front() != '/' || path.back() != '/' || absl::StrContains(path, "//") ||
+          absl::StrContains(path, "/.")) {
+        Fail(key + ".path", absl::StrCat("`", path, "` is neither `/` nor of the form `/name/`"));
+      }
+      if (!seen.insert(path).second) {
+        Fail(key + ".path", absl::StrCat("`", path, "` is used twice"));
+      }
+      if (access(files.directory().c_str(), R_OK | X_OK) != 0) {
+        Fail(key + ".directory", absl::StrCat("cannot read ", files.directory()));
       }
     }
   }

@@ -31,26 +31,6 @@ std::optional<int64_t> ParseNumber(std::string_view text) {
   return value;
 }
 
-// Whether a list of entity tags, or `*`, names this one. Ours is strong; `weak` lets W/ pass.
-bool NamesTag(std::string_view header, std::string_view tag, bool weak) {
-  header = Trim(header);
-  if (header == "*") return true;
-  while (!header.empty()) {
-    header = Trim(header);
-    const bool is_weak = header.starts_with("W/");
-    if (is_weak) header.remove_prefix(2);
-    if (!header.starts_with('"')) return false;
-    const size_t end = header.find('"', 1);
-    if (end == std::string_view::npos) return false;
-    if (header.substr(0, end + 1) == tag && (weak || !is_weak)) return true;
-    header = Trim(header.substr(end + 1));
-    if (header.empty()) return false;
-    if (header.front() != ',') return false;
-    header.remove_prefix(1);
-  }
-  return false;
-}
-
 enum class Verdict : uint8_t { kSend, kNotModified, kFailed };
 
 // RFC 9110 section 13.2.2.
@@ -86,6 +66,25 @@ bool IsAttributeChar(unsigned char c) {
 }
 
 }  // namespace
+
+bool NamesTag(std::string_view header, std::string_view tag, bool weak) {
+  header = Trim(header);
+  if (header == "*") return true;
+  while (!header.empty()) {
+    header = Trim(header);
+    const bool is_weak = header.starts_with("W/");
+    if (is_weak) header.remove_prefix(2);
+    if (!header.starts_with('"')) return false;
+    const size_t end = header.find('"', 1);
+    if (end == std::string_view::npos) return false;
+    if (header.substr(0, end + 1) == tag && (weak || !is_weak)) return true;
+    header = Trim(header.substr(end + 1));
+    if (header.empty()) return false;
+    if (header.front() != ',') return false;
+    header.remove_prefix(1);
+  }
+  return false;
+}
 
 ByteRange ParseRange(std::string_view header, int64_t size) {
   constexpr std::string_view kUnit = "bytes=";

@@ -42,6 +42,10 @@ struct FileResponse {
 // none: the whole file. Total: any header is dealt with.
 FileResponse PlanFileResponse(const FileFacts& file, const FileConditions& conditions);
 
+// Whether an If-Match or If-None-Match header names this strong tag, or is `*`; `weak` compares
+// weakly.
+bool NamesTag(std::string_view header, std::string_view tag, bool weak);
+
 // The one range that a Range header asks for, clipped to the file.
 struct ByteRange {
   enum class Kind : uint8_t { kWhole, kPart, kUnsatisfiable };

@@ -35,6 +35,7 @@
 #include "edge/session/session_thread.h"
 #include "edge/session/settings.h"
 #include "edge/session/upgrade.h"
+#include "edge/static_files/static_files.h"
 #include "edge/streams/stream_client.h"
 #include "edge/streams/thread_streams.h"
 #include "edge/transport/server.h"
@@ -72,6 +73,14 @@ std::string EdgeName(const config::v1::Config& config) {
   char host[256] = {};
   if (gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
   return absl::StrCat(host, "/", config.edge().listen());
+}
+
+absl::StatusOr<FileIndex> ReadStaticFiles(const config::v1::Config& config) {
+  std::vector<StaticDirectory> directories;
+  for (const config::v1::StaticFilesConfig& files : config.edge().static_files()) {
+    directories.push_back({files.path(), files.directory()});
+  }
+  return FileIndex::Read(std::move(directories));
 }
 
 class EdgeRole final : public server::Role {
@@ -142,6 +151,12 @@ class EdgeRole final : public server::Role {
     shared_.settings.Set(std::make_shared<const SessionSettings>(SettingsOf(*config)));
     shared_.attempts.Reload(
         std::make_shared<const limits::AttemptLimits>(AttemptLimitsOf(*config)));
+    absl::StatusOr<FileIndex> files = ReadStaticFiles(*config);
+    if (files.ok()) {
+      static_files_->Set(*std::move(files));
+    } else {
+      log::Warning("static_files_kept", {{"error", std::string(files.status().message())}});
+    }
   }
 
   void Drain(int64_t /*deadline_ms*/, std::function<void()> done) override {
@@ -264,9 +279,12 @@ class EdgeRole final : public server::Role {
     std::vector<SessionThread*> threads;
     for (const auto& worker : workers_) threads.push_back(&worker->sessions);
     upgrade_ = std::make_unique<SessionUpgrade>(shared_, std::move(threads));
-    HttpHandler* http = upgrade_.get();
+    absl::StatusOr<FileIndex> files = ReadStaticFiles(*config_);
+    if (!files.ok()) return files.status();
+    static_files_ = std::make_unique<StaticFiles>(*std::move(files), *upgrade_);
+    HttpHandler* http = static_files_.get();
     if (files_) {
-      downloads_ = std::make_unique<FileDownloads>(*files_, *upgrade_, shared_.draining);
+      downloads_ = std::make_unique<FileDownloads>(*files_, *static_files_, shared_.draining);
       http = downloads_.get();
     }
     absl::StatusOr<std::unique_ptr<TransportServer>> server = TransportServer::Create(
@@ -274,12 +292,11 @@ class EdgeRole final : public server::Role {
         {.upgrade = upgrade_.get(), .http = http, .clock = context_.clock, .ids = context_.ids});
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
+    std::vector<EdgeThread*> edge_threads;
+    for (size_t i = 0; i < workers_.size(); ++i) edge_threads.push_back(&server_->thread(i));
+    static_files_->Bind(edge_threads);
     if (downloads_) {
-      std::vector<EdgeThread*> edge_threads;
-      for (size_t i = 0; i < workers_.size(); ++i) {
-        edge_threads.push_back(&server_->thread(i));
-        workers_[i]->uploads->Bind(&server_->thread(i));
-      }
+      for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->uploads->Bind(edge_threads[i]);
       downloads_->Bind(std::move(edge_threads));
     }
     for (size_t i = 0; i < workers_.size(); ++i) {
@@ -310,6 +327,7 @@ class EdgeRole final : public server::Role {
   std::unique_ptr<StreamClient> stream_client_;
   std::vector<std::unique_ptr<EdgeWorker>> workers_;
   std::unique_ptr<SessionUpgrade> upgrade_;
+  std::unique_ptr<StaticFiles> static_files_;
   std::unique_ptr<FileDownloads> downloads_;
   std::unique_ptr<TransportServer> server_;
   std::vector<metrics::CallbackRegistration> metrics_;

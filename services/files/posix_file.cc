@@ -1,6 +1,7 @@
 #include "services/files/posix_file.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
