@@ -8,6 +8,9 @@ PID_FILE=run/covetd.pid
 LOG_FILE=run/covetd.log
 NO_LIMITS=(--set limits.unlimited=true)
 ADMIN_URL=http://127.0.0.1:8002
+PAGES_URL=http://127.0.0.1:8000
+# The example pages, and the client that they use.
+PAGES=(--set 'edge.static_files=[{path: /, directory: deploy/examples/web}, {path: /client/, directory: clients/js/dist}]')
 
 # Prints the pid of a running covetd that ./dev run started; fails if there is none.
 running_pid() {
@@ -26,6 +29,9 @@ wait_ready() {
   done
   return 1
 }
+
+# Whether the Covet that runs has the example pages.
+serves_pages() { curl -fsS -o /dev/null --max-time 5 "$PAGES_URL/client/index.js" 2>/dev/null; }
 
 # The same preset as ./dev run, so that the two share one build.
 demo_token() {
@@ -46,6 +52,7 @@ print_hints() {
 Covet is ready:  ws://127.0.0.1:8000/ws   gRPC 127.0.0.1:8001   http://127.0.0.1:8002/metrics
 Token (1 h):     $token
 API key:         $key
+$(! serves_pages || printf 'Example pages:   %s/#token=%s\n' "$PAGES_URL" "$token")
 
 Try:
   .venv/bin/python -m websockets "ws://127.0.0.1:8000/ws?token=\$(./dev token)"

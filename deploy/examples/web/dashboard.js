@@ -98,7 +98,7 @@ async function findDatabases(client) {
     return;
   }
   if (found.length === 0) {
-    note.textContent = 'This server follows no database. ./dev example dashboard starts one with a small PostgreSQL; docs/sources.md tells how to follow your own.';
+    note.textContent = 'This server follows no database. deploy/examples/web/README.md tells how to have it follow one.';
     return;
   }
   byId('pick').hidden = found.length < 2;

@@ -24,6 +24,9 @@ ensure_packages
 build release covetd covet-token
 # For the client in the hints; Covet itself runs without it.
 (ensure_python) || say "the Python environment could not be made"
+# The example pages are served where the JavaScript client could be built: where there is Node.js.
+ensure_js_client || say "the JavaScript client could not be built: no example pages"
+[ ! -f clients/js/dist/index.js ] || options=("${PAGES[@]}" "${options[@]}")
 mkdir -p "$DATA_DIR"
 command_line=("$(program release covetd)" --config "$DEMO_CONFIG" --set "storage.data_dir=$DATA_DIR" "${options[@]}")
 
