@@ -12,16 +12,14 @@ from harness.page_agent import PageAgent
 
 @pytest.fixture(params=["python", "js", "chromium"])
 def agent(request):
-    if reason := behaviours.entry(request.node.originalname.removeprefix("test_")).get("not_on", {}).get(request.param):
-        pytest.skip(reason)
     if request.param != "python" and not (shutil.which("node") and JS_CLIENT.exists()):
         pytest.skip("clients/js is not built: it needs Node.js and npm")
     if request.param != "chromium":
-        return Agents(request.param, lambda: ClientAgent(request.param))
+        return Agents(request.param, lambda origin: ClientAgent(request.param))
     if not browser.PROGRAM:
         pytest.skip("there is no Chromium")
     running = request.getfixturevalue("chromium")
-    return Agents(request.param, lambda: PageAgent(running))
+    return Agents(request.param, lambda origin: PageAgent(running, origin))
 
 
 def test_the_list_and_its_implementations_agree():

@@ -34,14 +34,15 @@ class AgentError(Exception):
 
 
 class Agents:
-    """Makes agents of one platform: `async with agents() as agent: await agent.do('connect', url=…)`."""
+    """Makes agents of one platform: `async with agents() as agent: await agent.do('connect', url=…)`. `origin` is where a page
+    comes from; programs have none."""
 
     def __init__(self, platform, make):
         self.platform = platform
         self._make = make
 
-    def __call__(self):
-        return self._make()
+    def __call__(self, origin=None):
+        return self._make(origin)
 
 
 class ClientAgent:

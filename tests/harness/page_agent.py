@@ -7,7 +7,8 @@ from playwright.async_api import async_playwright
 
 from harness.client_agent import AGENTS, JS_CLIENT, ClientAgent
 
-# Nothing serves this origin: requests to it are answered from the two folders. `localhost` makes it a secure context.
+# A secure context, as every `localhost` is. Nothing serves it: requests to a page's origin are answered from the two folders,
+# files aside.
 ORIGIN = "http://covet.localhost"
 FOLDERS = {"client": JS_CLIENT.parent, "agents": AGENTS}
 PAGE = """<!doctype html><script type="module">
@@ -23,6 +24,8 @@ async def _answer(route):
         await route.fulfill(content_type="text/html", body=PAGE)
     elif folder in FOLDERS:
         await route.fulfill(content_type="text/javascript", path=FOLDERS[folder] / name)
+    elif folder == "files":
+        await route.continue_()
     else:
         await route.fulfill(status=404)
 
@@ -30,8 +33,9 @@ async def _answer(route):
 class PageAgent(ClientAgent):
     """`async with PageAgent(chromium) as agent`. What the page throws and nobody catches fails the test."""
 
-    def __init__(self, chromium):
+    def __init__(self, chromium, origin=None):
         super().__init__("js")
+        self._origin = origin or ORIGIN
         self._chromium = chromium
         self._said = asyncio.Queue()
         self._to_do = asyncio.Queue()
@@ -45,8 +49,8 @@ class PageAgent(ClientAgent):
         self._page = await self._context.new_page()
         self._page.on("pageerror", lambda error: self._errors.append(str(error)))
         await self._page.expose_function("say", self._said.put_nowait)
-        await self._page.route(f"{ORIGIN}/**", _answer)
-        await self._page.goto(ORIGIN)
+        await self._page.route(f"{self._origin}/**", _answer)
+        await self._page.goto(self._origin)
         await self._page.wait_for_function("() => window.carryOut !== undefined")
         self._tasks = [asyncio.create_task(work()) for work in (self._read, self._write)]
         return self
