@@ -101,6 +101,46 @@ async def test_without_a_good_token_a_page_asks_for_one(site):
         await expect(page.locator("#sign-in")).to_have_count(0)
 
 
+async def test_a_chat_goes_on_with_another_token(tmp_path, room):
+    with deployment(tmp_path) as running:
+        async with Proxy(running.http_address) as proxy, Pages() as pages:
+            page = await opened(pages, address(proxy, "chat", "ada", room=room))
+            await say(page, "before")
+            await hears(page, "before")
+            # Tokens of another key only.
+            secret = credentials.SECRET[::-1]
+            running.edge.config["auth"]["jwt"]["keys"][0]["secret"] = {"value": secret}
+            running.edge.reload()
+            proxy.cut()
+            await expect(page.locator("#sign-in")).to_contain_text("refused")
+            await page.get_by_label("Token").fill(credentials.token("ada", secret=secret))
+            await page.get_by_role("button", name="Sign in").click()
+            await state(page, "online")
+            await say(page, "after")
+            await hears(page, "before", "after")
+
+
+async def test_a_message_that_is_refused_can_be_sent_again(tmp_path, room):
+    limits = {"limits": {"messages": "4/s"}}
+    with deployment(tmp_path, **limits) as running:
+        async with Pages() as pages:
+            page = await opened(pages, address(running, "chat", "ada", room=room))
+            # Faster than the limit lets them through.
+            texts = [str(n) for n in range(12)]
+            await page.evaluate("""texts => { for (const each of texts) {
+                document.getElementById('text').value = each;
+                document.getElementById('compose').requestSubmit();
+            } }""", texts)
+            await expect(page.locator(".message.failed").first).to_contain_text("possible again at")
+            async with asyncio.timeout(TIMEOUT):
+                while await page.locator(".message.failed, .message.pending, .message.sent").count():
+                    again = page.get_by_role("button", name="Send again")
+                    if await again.count():
+                        await again.first.click()
+                    await asyncio.sleep(0.3)
+            assert sorted(await words(page).all_text_contents()) == sorted(texts)
+
+
 async def test_two_chat(site, room):
     async with Pages() as pages:
         ada = await opened(pages, address(site, "chat", "ada", room=room))
@@ -351,6 +391,18 @@ async def test_an_upload_pauses_and_goes_on_when_the_page_is_loaded_again(site, 
         await page.reload()
         await state(page, "online")
         await expect(page.locator(".upload")).to_have_count(0)
+
+
+async def test_files_are_dropped(site):
+    async with Pages() as pages:
+        page = await opened(pages, address(site, "upload", "ada"))
+        await page.evaluate("""() => {
+            const carried = new DataTransfer();
+            carried.items.add(new File(['one'], 'one.txt', {type: 'text/plain'}));
+            carried.items.add(new File(['two'], 'two.txt', {type: 'text/plain'}));
+            document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: carried, bubbles: true, cancelable: true}));
+        }""")
+        await expect(page.locator(".upload.done .file")).to_have_text(["two.txt", "one.txt"])
 
 
 async def test_an_upload_is_cancelled(site, data):

@@ -18,7 +18,7 @@ const session = new Session(opened);
 let roomId = new URLSearchParams(location.search).get('room') || 'lobby_demo';
 let client;
 let room;
-/** How far this page has read, which survives "Go offline": the room's log goes on from there. */
+/** How far this page has read. A new client, after "Go offline" or another sign-in, goes on from there. */
 let position;
 /** Messages that no event has shown yet, by their key. */
 const outbox = new Map();
@@ -51,6 +51,7 @@ async function join() {
     return;
   }
   room = entered;
+  position ??= room.position;
   session.alert('');
   if (room.metadata?.name) byId('room-name').textContent = `${room.metadata.name} (${roomId})`;
   const mayWrite = room.permissions.includes('write');
@@ -94,7 +95,6 @@ toggle.onclick = async () => {
   toggle.textContent = leaving ? 'Go online' : 'Go offline';
   if (!leaving) return session.start();
   wasAway = true;
-  position = room?.position ?? position;
   room = undefined;
   await session.leave();
 };
@@ -102,6 +102,7 @@ toggle.onclick = async () => {
 // --- What others do ---
 
 function onEvent(event) {
+  if (event.offset !== undefined) position = {epoch: event.epoch, offset: event.offset};
   if (event.event_type === 'user_activity') return onActivity(event.payload ?? {});
   const sender = event.sender?.user_id ?? 'somebody';
   if (event.event_type === 'typing') {
