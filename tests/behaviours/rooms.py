@@ -1,6 +1,7 @@
 """Rooms: nothing lost, nothing repeated, gaps told."""
 
 import asyncio
+import base64
 
 import pytest
 
@@ -8,6 +9,7 @@ from behaviours.common import NOTES, connect
 from harness.client_agent import AgentError
 from harness.grpc_api import Api
 from harness.proxy import Proxy
+from harness.uploads import random_bytes
 
 
 async def room_over_cuts(covet, agent, room):
@@ -135,13 +137,33 @@ async def room_over_a_restarted_service(make_covet, agent):
         # What it joins is away when it comes back.
         proxy.cut()
         await a.take("connected", 2)
+        waiting = a.start("send", room="lobby_restart", payload=1)
+        await a.do("session")
         await asyncio.to_thread(rooms.start)
+        assert (await waiting)["offset"] == 2
         async with covet.connect("other") as other:
             await other.join("lobby_restart")
-            for n in range(1, 5):
+            for n in range(2, 5):
                 await other.publish("lobby_restart", n)
         assert [event["payload"] for event in await a.items("room_event", 5)] == list(range(5))
         assert not [told for told in a.events if told["event"] == "gap"]
+
+
+async def slow_consumer(make_covet, agent):
+    covet = make_covet(edge={"outbound_head_age": "2s"})
+    # More than the kernel takes for a socket that nobody reads, and not to be compressed to less.
+    pieces = [base64.b64encode(random_bytes(45_000)).decode() for _ in range(150)]
+    async with Proxy(covet.http_address, narrow=True) as proxy, agent() as a, covet.connect("other") as other:
+        await connect(a, proxy.ws_url, "slow")
+        await a.do("join", room="lobby_slow", options=NOTES)
+        await other.join("lobby_slow", filter={"event_types": ["none"]})
+        proxy.freeze()
+        for piece in pieces:
+            await other.publish("lobby_slow", piece)
+        await asyncio.to_thread(covet.edge.wait_log, "disconnected", user_id="slow", close_code=4413)
+        proxy.go()
+        assert [event["payload"] for event in await a.items("room_event", len(pieces))] == pieces
+        assert proxy.accepted > 1
 
 
 async def room_epoch_changed(make_covet, agent):

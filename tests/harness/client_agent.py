@@ -13,7 +13,7 @@ AGENTS = ROOT / "tests/harness/agents"
 JS_CLIENT = ROOT / "clients/js/dist/index.js"
 COMMANDS = {
     # Another one shows that the library holds what it says of old versions: an environment with `websockets`.
-    "python": [os.environ.get("COVET_CLIENT_PYTHON", sys.executable), str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
+    "python": [os.environ.get("COVET_TEST_PYTHON", sys.executable), str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
     "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
 }
 

@@ -1,6 +1,7 @@
 """A TCP proxy between a client and covetd that cuts, stalls and refuses, on command, and counts WebSocket messages."""
 
 import asyncio
+import socket
 
 from harness.process import TIMEOUT
 
@@ -80,11 +81,11 @@ class Pair:
 class Proxy:
     """`async with Proxy(address) as proxy`: `proxy.ws_url` leads to `address` (host:port)."""
 
-    def __init__(self, address, replace=None):
-        """`replace`: (bytes, bytes), done in what clients send first."""
+    def __init__(self, address, narrow=False):
+        """`narrow`: the kernel keeps little of what the server sends and nobody reads."""
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
-        self._replace = replace
+        self._narrow = narrow
         self._pairs = set()
         self._refusing = False
         self._stalled = False
@@ -152,7 +153,7 @@ class Proxy:
             writer.transport.abort()
             return
         try:
-            there_reader, there = await asyncio.open_connection(*self._target)
+            there_reader, there = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -172,15 +173,24 @@ class Proxy:
             for end in pair.writers.values():
                 end.close()
 
+    async def _connect(self):
+        there = socket.socket()
+        if self._narrow:
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        there.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(there, self._target)
+        except OSError:
+            there.close()
+            raise
+        return await asyncio.open_connection(sock=there)
+
     async def _pump(self, pair, sender, reader):
         """Until the sender ends, or is cut."""
-        messages, writer, first = Messages(), pair.writers[OTHER[sender]], True
+        messages, writer = Messages(), pair.writers[OTHER[sender]]
         try:
             while data := await reader.read(65536):
                 await pair.going.wait()
-                if first and sender == CLIENT and self._replace:
-                    data = data.replace(*self._replace)
-                first = False
                 for piece, ends in messages.split(data):
                     if writer.is_closing():
                         return

@@ -134,7 +134,7 @@ export class CovetPyWebSocketClient {
         return client.limits.chunk_bytes ?? DEFAULT_CHUNK_LIMIT;
       },
       ask: (message, options) => this.session.ask(message, options),
-      repeatable: (message) => this.outbox.send(message),
+      repeatable: (message, mend) => this.outbox.send(message, mend),
       reopen: (source) => this.reopen(source),
       forget: (source) => this.forget(source),
       whenConnected: () => this.session.whenConnected(),
@@ -276,6 +276,7 @@ export class CovetPyWebSocketClient {
     if (source instanceof Subscription) this.subscriptions.set(message.id, source);
     try {
       await this.session.ask(message);
+      if (source.openingId !== message.id) return;
       source.failures = 0;
       for (const asker of source.askers.splice(0)) asker.resolve();
     } catch (error) {
@@ -340,6 +341,7 @@ export class CovetPyWebSocketClient {
   }
 
   private down(closed: Closed): void {
+    for (const source of [...this.rooms.values(), ...this.subscriptions.values()]) source.lost();
     if (isOurFault(closed.code)) this.outbox.drop(lostError(closed));
     this.emit('disconnected', closed);
   }

@@ -1,4 +1,5 @@
 import type {Message, RequestOptions} from './connection.js';
+import type {Mend} from './outbox.js';
 import type {AnyResumable} from './resumable.js';
 
 /** What rooms, subscriptions, uploads and downloads need of their client. */
@@ -8,8 +9,8 @@ export interface Link {
   readonly chunkBytes: number;
   /** Sends a request on the connection that there is. */
   ask(message: Message, options?: Partial<RequestOptions>): Promise<Message>;
-  /** Sends it now or on the next connection, and again if that ends before the answer. */
-  repeatable(message: Message): Promise<Message>;
+  /** Sends it now or on the next connection, and again if that ends before the answer, or once `mend` says so. */
+  repeatable(message: Message, mend: Mend): Promise<Message>;
   /** Opens it again, from where it is. */
   reopen(source: AnyResumable): void;
   forget(source: AnyResumable): void;

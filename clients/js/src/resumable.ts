@@ -65,8 +65,11 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
   failures = 0;
   /** The request that opens it, the newest one. @internal */
   openingId = '';
-  /** Those who wait until it is open. @internal */
+  /** Those who have asked for it to be opened. @internal */
   askers: Asker[] = [];
+  /** Whether it is open on this connection, and those who wait until it is. */
+  protected open = false;
+  private openWaiters: Asker[] = [];
   protected at: Position | undefined;
   /** A reader has not kept up: what comes is left out until it has, and then read on from `at`. */
   protected behind = false;
@@ -118,6 +121,19 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
     // From now on it goes on where it is.
     this.start = {};
     this.established = true;
+    this.open = true;
+    for (const waiter of this.openWaiters.splice(0)) waiter.resolve();
+  }
+
+  /** The connection has ended. @internal */
+  lost(): void {
+    this.open = false;
+  }
+
+  /** Until it is open. Rejects if it ends before. */
+  protected whenOpen(): Promise<void> {
+    if (this.open) return Promise.resolve();
+    return new Promise((resolve, reject) => this.openWaiters.push({resolve, reject}));
   }
 
   /** The server has ended it. Whether to open it anew. @internal */
@@ -127,6 +143,7 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
       return false;
     }
     this.at = undefined;
+    this.open = false;
     this.tellGap({reason: 'reset'});
     return true;
   }
@@ -135,7 +152,9 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
   end(reason: string, error?: Error): void {
     if (this.ended) return;
     this.ended = reason;
-    for (const asker of this.askers.splice(0)) asker.reject(error ?? new EndedError(this.what, reason));
+    for (const asker of [...this.askers.splice(0), ...this.openWaiters.splice(0)]) {
+      asker.reject(error ?? new EndedError(this.what, reason));
+    }
     this.feed('ended').put({reason, ...(error && {error})});
     this.closeFeeds(error);
   }

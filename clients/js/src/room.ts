@@ -1,4 +1,5 @@
 import type {Message} from './connection.js';
+import {ServerError} from './errors.js';
 import {Feed} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
@@ -125,7 +126,7 @@ export class Room extends Resumable<RoomEvents> {
       id: newId('rm'),
       data: {room_id: this.roomId, event_type: eventType, payload, idempotency_key: options.idempotencyKey ?? newId('key')},
       ...(Object.keys(metadata).length > 0 && {metadata}),
-    });
+    }, (error, attempt) => this.mend(error, attempt));
     return {offset: data.offset, duplicate: Boolean(data.duplicate)};
   }
 
@@ -139,6 +140,13 @@ export class Room extends Resumable<RoomEvents> {
     const old = this.options;
     this.options = options;
     return old;
+  }
+
+  /** The room's owner may be away for a while: what it refuses then is sent again, which is safe. */
+  private mend(error: Error, attempt: number): Promise<void> | undefined {
+    if (!(error instanceof ServerError) || this.ended) return undefined;
+    if (error.details.reason === 'NOT_JOINED' && !this.open) return this.whenOpen();
+    return error.code === 'UNAVAILABLE' ? this.link.backOff(attempt, error) : undefined;
   }
 
   protected request(id: string, start: Start): Message {

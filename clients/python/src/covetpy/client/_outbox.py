@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Coroutine, Dict, Tuple
+from dataclasses import dataclass
+from typing import Any, Awaitable, Callable, Coroutine, Dict, Optional
 
 from covetpy.client._connection import Message
 from covetpy.client._session import Session
@@ -13,6 +14,18 @@ from covetpy.client.errors import LOST, CovetError, QueueFullError
 MAX_UNANSWERED = 10_000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
+# Waits until a message that was refused may be sent again; None if it may not, and raises what to give up with.
+Mend = Callable[[CovetError, int], Optional[Awaitable[None]]]
+
+
+@dataclass
+class Entry:
+    message: Message
+    answer: asyncio.Future[Message]
+    mend: Mend
+    # Refusals in a row, and connections that it was sent on.
+    refusals: int = 0
+    connections: int = 0
 
 
 class Outbox:
@@ -22,9 +35,9 @@ class Outbox:
         self._session = session
         self._bound = bound
         self._spawn = spawn
-        self._entries: Dict[str, Tuple[Message, asyncio.Future[Message]]] = {}
+        self._entries: Dict[str, Entry] = {}
 
-    async def send(self, message: Message) -> Message:
+    async def send(self, message: Message, mend: Mend) -> Message:
         """Returns the answer, whichever connection it comes by."""
         if self._session.ended is not None:
             raise self._session.ended
@@ -32,34 +45,43 @@ class Outbox:
         if len(self._entries) >= (MAX_UNANSWERED if connected else self._bound):
             what_for = "their answers" if connected else "a connection"
             raise QueueFullError(f"{len(self._entries)} messages wait for {what_for} already")
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._entries[message["id"]] = (message, answer)
+        entry = Entry(message, asyncio.get_running_loop().create_future(), mend)
+        self._entries[message["id"]] = entry
         try:
             if connected:
-                self._spawn(self._attempt(message, answer))
-            return await answer
+                self._spawn(self._attempt(entry))
+            return await entry.answer
         finally:
             self._entries.pop(message["id"], None)
 
     def up(self) -> None:
-        for message, answer in self._entries.values():
-            self._spawn(self._attempt(message, answer))
+        for entry in self._entries.values():
+            entry.connections += 1
+            self._spawn(self._attempt(entry))
 
     def drop(self, reason: CovetError) -> None:
         """None of them is sent again."""
-        for _, answer in self._entries.values():
-            if not answer.done():
-                answer.set_exception(reason)
+        for entry in self._entries.values():
+            if not entry.answer.done():
+                entry.answer.set_exception(reason)
 
-    async def _attempt(self, message: Message, answer: asyncio.Future[Message]) -> None:
-        if answer.done():
-            return
-        try:
-            result = await self._session.ask(message)
-            if not answer.done():
-                answer.set_result(result)
-        except LOST:
-            pass  # The next connection sends it again.
-        except CovetError as error:
-            if not answer.done():
-                answer.set_exception(error)
+    async def _attempt(self, entry: Entry) -> None:
+        connections = entry.connections
+        # Unless another connection has sent it meanwhile.
+        while not entry.answer.done() and entry.connections == connections:
+            try:
+                result = await self._session.ask(entry.message)
+                if not entry.answer.done():
+                    entry.answer.set_result(result)
+            except LOST:
+                return  # The next connection sends it again.
+            except CovetError as error:
+                try:
+                    entry.refusals += 1
+                    mended = entry.mend(error, entry.refusals)
+                    if mended is None:
+                        raise
+                    await mended
+                except CovetError as final:
+                    if not entry.answer.done():
+                        entry.answer.set_exception(final)

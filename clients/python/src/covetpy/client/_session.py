@@ -68,6 +68,8 @@ class Session:
             return
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
+            # Whoever has asked may be gone.
+            self._starting.add_done_callback(lambda task: task.cancelled() or task.exception())
         starting = self._starting
         try:
             await asyncio.shield(starting)

@@ -99,8 +99,11 @@ class Resumable(Source, Generic[T]):
         self._failures = 0
         # The request that opens it, the newest one.
         self._opening_id = ""
-        # Of those who wait until it is open.
+        # Of those who have asked for it to be opened.
         self._askers: List[asyncio.Future[None]] = []
+        # Whether it is open on this connection, and of those who wait until it is.
+        self._open = False
+        self._open_waiters: List[asyncio.Future[None]] = []
         self.ended: Optional[str] = None
         """Why it has ended, if it has."""
 
@@ -151,11 +154,25 @@ class Resumable(Source, Generic[T]):
         # From now on it goes on where it is.
         self._start = {}
         self._established = True
+        self._open = True
+        _settle(self._open_waiters, None)
+
+    def _lost(self) -> None:
+        """The connection has ended."""
+        self._open = False
+
+    async def _when_open(self) -> None:
+        """Until it is open. Raises if it ends before."""
+        if not self._open:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._open_waiters.append(waiter)
+            await waiter
 
     def _on_ended(self, reason: str) -> bool:
         """The server has ended it. Returns whether to open it anew."""
         if reason == "reset":
             self._at = None
+            self._open = False
             self._tell_gap(Gap("reset"))
             return True
         self._end(reason, EndedError(self._what, reason))
@@ -165,16 +182,14 @@ class Resumable(Source, Generic[T]):
         if self.ended is not None:
             return
         self.ended = reason
-        self._settle(error or EndedError(self._what, reason))
+        for waiting in (self._askers, self._open_waiters):
+            _settle(waiting, error or EndedError(self._what, reason))
         self._feeds["ended"].put(Ended(reason, error))
         self._close_feeds(error)
 
     def _settle(self, error: Optional[Exception]) -> None:
-        """Tells those who wait until it is open."""
-        for asker in self._askers:
-            if not asker.done():
-                asker.set_result(None) if error is None else asker.set_exception(error)
-        self._askers.clear()
+        """Tells those who have asked for it to be opened."""
+        _settle(self._askers, error)
 
     def _check_open(self) -> None:
         if self.ended is not None:
@@ -197,3 +212,10 @@ class Resumable(Source, Generic[T]):
     def _caught_up(self) -> None:
         if self._behind and self.ended is None:
             self._client._reopen(self)
+
+
+def _settle(waiting: List[asyncio.Future[None]], error: Optional[Exception]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None) if error is None else future.set_exception(error)
+    waiting.clear()

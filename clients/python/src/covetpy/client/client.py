@@ -299,13 +299,14 @@ class WebSocketClient:
 
     async def _attempt(self, source: Resumable[Any], message: Optional[Message] = None) -> None:
         """Opens it on this connection; the next one does so again if this ends before."""
-        if source.ended is not None:
+        if source.ended is not None or message is not None and source._opening_id != message["id"]:
             return
         message = message or self._opening(source)
         try:
             await self._session.ask(message)
-            source._failures = 0
-            source._settle(None)
+            if source._opening_id == message["id"]:
+                source._failures = 0
+                source._settle(None)
         except LOST:
             pass
         except CovetError as error:
@@ -351,6 +352,8 @@ class WebSocketClient:
         self._emit("connected")
 
     def _down(self, closed: Closed) -> None:
+        for source in self._sources():
+            source._lost()
         if closed.code in OUR_FAULT:
             self._outbox.drop(closed.error())
         self._emit("disconnected", closed)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Awaitable, Dict, List, Mapping, Optional
 
 from covetpy.client._connection import Message, new_id
 from covetpy.client._mailbox import Feed
 from covetpy.client._source import MAX_WAITING, Gap, Resumable
+from covetpy.client.errors import CovetError, ServerError
 
 if TYPE_CHECKING:
     from covetpy.client.client import WebSocketClient
@@ -93,7 +94,7 @@ class Room(Resumable[RoomEvent]):
         chosen = {key: value for key, value in metadata.items() if value is not None}
         if chosen:
             message["metadata"] = chosen
-        data = (await self._client._outbox.send(message))["data"]
+        data = (await self._client._outbox.send(message, self._mend))["data"]
         return Published(data["offset"], bool(data.get("duplicate")))
 
     async def leave(self) -> None:
@@ -106,6 +107,14 @@ class Room(Resumable[RoomEvent]):
         """Returns those that it had."""
         old, self._options = self._options, options
         return old
+
+    def _mend(self, error: CovetError, attempt: int) -> Optional[Awaitable[None]]:
+        """The room's owner may be away for a while: what it refuses then is sent again, which is safe."""
+        if not isinstance(error, ServerError) or self.ended is not None:
+            return None
+        if error.details.get("reason") == "NOT_JOINED" and not self._open:
+            return self._when_open()
+        return self._client._back_off(attempt, error) if error.code == "UNAVAILABLE" else None
 
     def _request(self, id: str, start: Mapping[str, Any]) -> Message:
         options = {name: value for name, value in self._options.items() if name not in ("resume", "history")}
