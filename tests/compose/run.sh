@@ -125,7 +125,7 @@ status=0
 say "tests"
 # test_rpc.py makes databases of its own; the two others expect the tests' resources and no more.
 "$PYTHON" -m pytest tests/compose/deployed.py tests -m protocol --ignore=tests/test_rpc.py \
-  --deselect="tests/test_streams_grpc.py::test_permissions" --deselect="tests/test_streams_grpc.py::test_resources_come_in_pages" -q -rs \
+  --deselect=test_streams_grpc.py::test_permissions --deselect=test_streams_grpc.py::test_resources_come_in_pages -q -rs \
   -n "${E2E_WORKERS:-$((2 * JOBS))}" --dist worksteal --junitxml="$work/tests.xml" "$@" >&2 </dev/null || status=1
 stop_all || status=1
 exit "$status"
