@@ -91,11 +91,17 @@ class ClientAgent:
 
     async def take(self, event, count=1, of=None):
         """The first `count` events of that name, once there are so many."""
-        def found():
-            return [told for told in self.events if told["event"] == event and (of is None or told.get("of") == of)]
+        found, seen = [], 0
 
-        await self.until(lambda: len(found()) >= count, f"{count} {event}")
-        return found()[:count]
+        def enough():
+            # Of thousands of events, each is looked at once.
+            nonlocal seen
+            found.extend(told for told in self.events[seen:] if told["event"] == event and (of is None or told.get("of") == of))
+            seen = len(self.events)
+            return len(found) >= count
+
+        await self.until(enough, f"{count} {event}")
+        return found[:count]
 
     async def items(self, event, count=1, of=None):
         return [told["item"] for told in await self.take(event, count, of)]

@@ -14,7 +14,17 @@ FOLDERS = {"client": JS_CLIENT.parent, "agents": AGENTS}
 PAGE = """<!doctype html><script type="module">
   import * as library from '/client/index.js';
   import {SOURCES, agent} from '/agents/commands.mjs';
-  window.carryOut = agent(library, new URL('/client/index.js', location.href).href, (line) => window.say(JSON.stringify(line)), SOURCES);
+
+  // What is said in one turn goes out at once: each way out of the page is long.
+  let lines = [];
+  const flush = () => {
+    window.say(lines.join('\\n'));
+    lines = [];
+  };
+  const say = (line) => {
+    if (lines.push(JSON.stringify(line)) === 1) setTimeout(flush);
+  };
+  window.carryOut = agent(library, new URL('/client/index.js', location.href).href, say, SOURCES);
 </script>"""
 
 
@@ -70,7 +80,8 @@ class PageAgent(ClientAgent):
 
     async def _read(self):
         while True:
-            await self._hear(await self._said.get())
+            for line in (await self._said.get()).split("\n"):
+                await self._hear(line)
 
     async def _write(self):
         while True:
