@@ -28,6 +28,10 @@ constexpr int64_t kIdleStatusMs = 10'000;
 // in it.
 constexpr int64_t kIdlePositionMs = 5'000;
 constexpr int64_t kSetupTimeoutMs = 30'000;
+// While changes keep coming and a read finds few of them, the next waits so long: to be woken for
+// each costs more than the change does.
+constexpr int kPaceMs = 1;
+constexpr int kFewBytes = 8 << 10;
 
 absl::StatusOr<Parameters> ReplicationParameters(const config::v1::DatabaseConfig& database) {
   absl::StatusOr<Parameters> parameters = covet::postgres::ParametersOf(database, "covet_streams");
@@ -128,6 +132,7 @@ class ChangeStream final : public SourceRun {
       if (absl::Status status = reader_->Take(*frame, &feeder_.batch()); !status.ok())
         return status;
       received_ = std::max({received_, frame->start, frame->server_end});
+      if (!frame->keepalive) read_bytes_ += size;
       reply_requested_ |= frame->reply_requested;
       if (feeder_.Full() && !Flush()) return absl::CancelledError("the run is over");
     }
@@ -185,11 +190,14 @@ class ChangeStream final : public SourceRun {
     if (flushing < 0) return absl::UnavailableError(connection_->ErrorMessage());
     short events = flushing > 0 ? POLLOUT : 0;
     const bool blocked = feeder_.Blocked();
-    if (!blocked) events |= POLLIN;
+    const int read_bytes = std::exchange(read_bytes_, 0);
+    const bool paced = !blocked && read_bytes > 0 && read_bytes < kFewBytes;
+    if (!blocked && !paced) events |= POLLIN;
     pollfd fds[] = {{PQsocket(connection_->raw()), events, 0},
                     {stop_.fd(), POLLIN, 0},
                     {feeder_.wake_fd(), POLLIN, 0}};
-    if (poll(fds, 3, kStatusMs) < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
+    const int ready = poll(fds, 3, paced ? kPaceMs : static_cast<int>(kStatusMs));
+    if (ready < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
     if (fds[1].revents != 0) {
       // The server learns what is kept, so that it need not send it again.
       last_status_ms_ = 0;
@@ -198,7 +206,7 @@ class ChangeStream final : public SourceRun {
       return absl::CancelledError("stopped");
     }
     if (fds[2].revents != 0) feeder_.ClearWake();
-    *readable = !blocked && fds[0].revents != 0;
+    *readable = paced || (!blocked && fds[0].revents != 0);
     return absl::OkStatus();
   }
 
@@ -213,6 +221,7 @@ class ChangeStream final : public SourceRun {
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<ChangeReader> reader_;
   bool reply_requested_ = false;
+  int read_bytes_ = 0;  // Of changes, since the last wait.
   Lsn received_ = 0;
   Lsn confirmed_ = 0;
   int64_t last_status_ms_ = 0;
