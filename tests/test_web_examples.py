@@ -13,7 +13,7 @@ from harness.client_agent import JS_CLIENT
 from harness.deployment import Deployment
 from harness.web_pages import Pages
 from harness.process import TIMEOUT
-from harness.proxy import Proxy
+from harness.proxy import CLIENT, Proxy
 from harness.uploads import random_bytes, sha256
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -327,9 +327,13 @@ async def test_the_dashboard_shows_changes_of_a_database(tmp_path, postgres):
             await expect(page.locator(".chart", has_text="Transactions/s").locator("path.line").first).to_have_attribute("d", re.compile("L"))
 
 
+# Chunks of `data` that pass before a proxy stalls: more than are in flight, and far from all.
+PART = 40
+
+
 @pytest.fixture
 def data(tmp_path):
-    """A file of many chunks."""
+    """A file of 123 chunks."""
     path = tmp_path / "some data.bin"
     path.write_bytes(random_bytes(32_000_123))
     return path
@@ -356,9 +360,10 @@ async def downloaded(page, path):
 async def test_an_upload_goes_on_after_a_cut(site, data, tmp_path):
     async with Proxy(site.http_address) as proxy, Pages(expected=REFUSED) as pages:
         page = await opened(pages, address(proxy, "upload", "ada"))
+        proxy.stall_after(CLIENT, PART)
         await page.locator("#files").set_input_files(data)
+        await proxy.until(lambda: proxy.stalled)
         await reach(page, 0.1)
-        proxy.stall()
         proxy.refuse()
         proxy.cut()
         proxy.go()
@@ -372,21 +377,24 @@ async def test_an_upload_goes_on_after_a_cut(site, data, tmp_path):
 
 
 async def test_an_upload_pauses_and_goes_on_when_the_page_is_loaded_again(site, data, tmp_path):
-    async with Pages() as pages:
-        page = await opened(pages, address(site, "upload", "ada"))
+    async with Proxy(site.http_address) as proxy, Pages() as pages:
+        page = await opened(pages, address(proxy, "upload", "ada"))
+        proxy.stall_after(CLIENT, PART)
         await page.locator("#files").set_input_files(data)
-        await reach(page, 0.05)
+        await proxy.until(lambda: proxy.stalled)
+        await reach(page, 0.1)
         await page.get_by_role("button", name="Pause").click()
+        proxy.go()
         await expect(page.locator(".says")).to_contain_text("paused")
-        before = await sent(page)
-        assert before < 1
+        assert await sent(page) < 1
         await page.reload()
         await state(page, "online")
         await expect(page.locator(".upload.unfinished")).to_contain_text("Choose the file again")
+        sent_before = proxy.messages[CLIENT]
         await page.locator("#files").set_input_files(data)
-        # The first thing that is heard of the server is what it has.
-        await reach(page, before / 2)
         await expect(page.locator(".upload.done")).to_have_count(1)
+        # Some of the chunks were there.
+        assert proxy.messages[CLIENT] - sent_before < 123
         assert await downloaded(page, tmp_path / "downloaded") == data.read_bytes()
         await page.reload()
         await state(page, "online")
@@ -406,12 +414,14 @@ async def test_files_are_dropped(site):
 
 
 async def test_an_upload_is_cancelled(site, data):
-    async with Pages() as pages:
-        page = await opened(pages, address(site, "upload", "ada"))
+    async with Proxy(site.http_address) as proxy, Pages() as pages:
+        page = await opened(pages, address(proxy, "upload", "ada"))
+        proxy.stall_after(CLIENT, PART)
         await page.locator("#files").set_input_files(data)
-        await reach(page, 0.01)
-        await page.get_by_role("button", name="Pause").click()
+        await proxy.until(lambda: proxy.stalled)
+        await reach(page, 0.1)
         await page.get_by_role("button", name="Cancel").click()
+        proxy.go()
         await expect(page.locator(".upload")).to_have_count(0)
         assert await page.evaluate("localStorage.getItem('covet.uploads')") == "[]"
 

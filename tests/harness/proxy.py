@@ -90,6 +90,7 @@ class Proxy:
         self._refusing = False
         self._stalled = False
         self._cut_after = {}
+        self._stall_after = {}
         self.accepted = 0
         self._changed = asyncio.Condition()
         self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
@@ -112,7 +113,7 @@ class Proxy:
         return f"ws://{self.address}/ws"
 
     async def until(self, condition):
-        """Until it holds; asked after each connection that is accepted."""
+        """Until it holds; asked after each connection that is accepted, and when stall_after stalls."""
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(condition), 2 * TIMEOUT)
 
@@ -134,6 +135,14 @@ class Proxy:
         """Nothing passes until go()."""
         self._stalled = True
         self.freeze()
+
+    def stall_after(self, sender, count):
+        """Once the sender's message number `count` from now has passed, nothing does until go()."""
+        self._stall_after = {sender: self.messages[sender] + count}
+
+    @property
+    def stalled(self):
+        return self._stalled
 
     def freeze(self):
         """Nothing passes any more on the connections that there are."""
@@ -196,6 +205,11 @@ class Proxy:
                         return
                     writer.write(piece)
                     self.messages[sender] += ends
+                    if ends and self._stall_after.get(sender) == self.messages[sender]:
+                        self._stall_after = {}
+                        self.stall()
+                        async with self._changed:
+                            self._changed.notify_all()
                     if ends and self._cut_after.get(sender) == self.messages[sender]:
                         self._cut_after = {}
                         self.cuts += 1
