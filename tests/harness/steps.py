@@ -54,6 +54,7 @@ class Run:
             "url": proxy.ws_url,
             "api_key": credentials.API_KEY,
             "api_key_user": credentials.API_KEY_USER,
+            "token": credentials.token(),
             "random": uuid.uuid4().hex[:12],
         } | values
         self._joined = set()

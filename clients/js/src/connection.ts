@@ -25,6 +25,8 @@ const OPEN_MS = 20_000;
 const CLOSE_MS = 5_000;
 /** Silence of so many heartbeat intervals ends a connection; the server sends one each interval. */
 const MISSED_HEARTBEATS = 2.5;
+/** A connection that lasts so long is a good one, even if nothing has come. */
+const STABLE_MS = 10_000;
 
 interface Waiting {
   resolve: (message: Message) => void;
@@ -46,8 +48,8 @@ export class Connection {
   private early: unknown[] | undefined = [];
   private onMessage: (message: Message) => void = () => {};
   private onProblem: (error: Error) => void = () => {};
-  /** Whether anything has come after the first message. */
-  fruitful = false;
+  private heard = false;
+  private readonly opened = Date.now();
   /** When the connection has ended. */
   readonly closed: Promise<Closed>;
 
@@ -106,6 +108,11 @@ export class Connection {
     const early = this.early ?? [];
     this.early = undefined;
     for (const data of early) this.receive(data);
+  }
+
+  /** Whether it was of use: anything has come after the first message, or it has lasted. */
+  get fruitful(): boolean {
+    return this.heard || Date.now() - this.opened > STABLE_MS;
   }
 
   /** Throws NotConnectedError or MessageTooLargeError. */
@@ -170,7 +177,7 @@ export class Connection {
     if (this.over) return;
     this.alive();
     if (this.early) return void this.early.push(data);
-    this.fruitful = true;
+    this.heard = true;
     try {
       if (typeof data === 'string') this.dispatch(JSON.parse(data) as Message);
     } catch (error) {

@@ -56,7 +56,7 @@ class Pipe(io.RawIOBase):
 class Agent:
     def __init__(self):
         self.client = None
-        self.rooms, self.subscriptions, self.uploads, self.calls = {}, {}, {}, {}
+        self.rooms, self.subscriptions, self.uploads, self.calls, self.listeners = {}, {}, {}, {}, {}
         self.tasks = set()
         self.faults = []
         self.folder = tempfile.TemporaryDirectory()
@@ -138,6 +138,20 @@ class Agent:
 
     async def send(self, room, payload, event_type="note", **options):
         return plain(await self.rooms[room].send(event_type, payload, **options))
+
+    async def listen(self, room):
+        self.listeners[room] = self.teller("heard", room)
+        self.rooms[room].on("event", self.listeners[room])
+
+    async def unlisten(self, room):
+        self.rooms[room].off("event", self.listeners[room])
+
+    async def contexts(self, url, token, room):
+        """What is left once the statements have ended."""
+        async with WebSocketClient(url, token=token) as client:
+            async with await client.join_room(room) as joined:
+                await joined.send("note", 1)
+            return {"room": joined.ended, "was_connected": client.connected}
 
     async def leave(self, room):
         await self.rooms[room].leave()

@@ -24,6 +24,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
   const subscriptions = new Map();
   const uploads = new Map();
   const calls = new Map();
+  const listeners = new Map();
   let client;
 
   let held = Promise.resolve();
@@ -90,6 +91,11 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
     },
     send: ({room, event_type = 'note', payload, idempotency_key: idempotencyKey, correlation_id: correlationId}) =>
       rooms.get(room).send(event_type, payload, {idempotencyKey, correlationId}),
+    async listen({room}) {
+      listeners.set(room, (item) => say({event: 'heard', of: room, item}));
+      rooms.get(room).on('event', listeners.get(room));
+    },
+    unlisten: async ({room}) => void rooms.get(room).off('event', listeners.get(room)),
     leave: ({room}) => rooms.get(room).leave(),
     async subscribe({as, stream_type, resource_id, filters, options, listen = false}) {
       const subscription = await client.subscribe(stream_type, resource_id, filters, options);

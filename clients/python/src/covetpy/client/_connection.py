@@ -21,6 +21,8 @@ OPEN_SECONDS = 20.0
 CLOSE_SECONDS = 5.0
 # Silence of so many heartbeat intervals ends a connection; the server sends one each interval.
 MISSED_HEARTBEATS = 2.5
+# A connection that lasts so long is a good one, even if nothing has come.
+STABLE_SECONDS = 10.0
 # The largest message that a server of any configuration sends.
 MAX_MESSAGE_BYTES = 64 << 20
 
@@ -49,12 +51,10 @@ class Connection:
     def __init__(self, socket: ClientConnection, ack: Message) -> None:
         self._socket = socket
         self._waiting: Dict[str, asyncio.Future[Message]] = {}
-        self._heard = 0.0
         self._watchdog: Optional[asyncio.TimerHandle] = None
         self._on_message: Callable[[Message], None] = lambda message: None
         self.ack: Message = ack["data"]
-        # Whether anything has come after the first message.
-        self.fruitful = False
+        self._opened = self._heard = asyncio.get_running_loop().time()
         # Done when the connection has ended.
         self.closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
@@ -90,11 +90,9 @@ class Connection:
         """Reads until the connection ends. `on_message` gets what answers no request, in the order of arrival."""
         self._on_message = on_message
         loop = asyncio.get_running_loop()
-        self._heard = loop.time()
         self._watch()
         try:
             async for text in self._socket:
-                self.fruitful = True
                 self._heard = loop.time()
                 try:
                     if isinstance(text, str):
@@ -115,6 +113,11 @@ class Connection:
                     future.set_exception(closed.error())
             self._waiting.clear()
         return closed
+
+    @property
+    def fruitful(self) -> bool:
+        """Whether it was of use: anything has come after the first message, or it has lasted."""
+        return self._heard > self._opened or asyncio.get_running_loop().time() - self._opened > STABLE_SECONDS
 
     async def send(self, message: Message) -> None:
         """Raises NotConnectedError or MessageTooLargeError."""
