@@ -12,6 +12,8 @@ from harness.page_agent import PageAgent
 
 @pytest.fixture(params=["python", "js", "chromium"])
 def agent(request):
+    if reason := behaviours.entry(request.node.originalname.removeprefix("test_")).get("not_on", {}).get(request.param):
+        pytest.skip(reason)
     if request.param != "python" and not (shutil.which("node") and JS_CLIENT.exists()):
         pytest.skip("clients/js is not built: it needs Node.js and npm")
     if request.param != "chromium":

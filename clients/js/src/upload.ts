@@ -91,6 +91,7 @@ export class Upload extends Source<UploadEvents> {
   private readonly chunks: Chunks;
   private readonly chunkSize: number;
   private readonly received = new Set<number>();
+  private told = 0; // Bytes, as progress.
   private known = false; // The server has answered the start.
   private resolve!: (result: UploadResult) => void;
   private reject!: (error: Error) => void;
@@ -246,14 +247,22 @@ export class Upload extends Source<UploadEvents> {
   private progress(): void {
     if (this.settled) return;
     const last = this.received.has(this.totalChunks - 1) ? this.totalChunks * this.chunkSize - this.size : 0;
-    const progress = {sent: this.received.size * this.chunkSize - last, total: this.size};
-    this.feeds.progress.put(progress);
-    if (this.options.onProgress) void invoke(this.options.onProgress, progress.sent, progress.total);
+    this.tell(this.received.size * this.chunkSize - last);
+  }
+
+  private tell(sent: number): void {
+    this.told = sent;
+    this.feeds.progress.put({sent, total: this.size});
+    if (this.options.onProgress) void invoke(this.options.onProgress, sent, this.size);
   }
 
   /** @internal */
   onComplete(data: UploadResult): void {
-    if (!this.settled) this.resolve(data);
+    if (!this.settled) {
+      // It may come before the last acknowledgements are heard of.
+      if (this.told < this.size) this.tell(this.size);
+      this.resolve(data);
+    }
     this.onStatus({processing_status: data.processing_status, file_id: data.file_id});
   }
 

@@ -56,7 +56,7 @@ class Pipe(io.RawIOBase):
 class Agent:
     def __init__(self):
         self.client = None
-        self.rooms, self.subscriptions, self.uploads, self.calls, self.listeners = {}, {}, {}, {}, {}
+        self.rooms, self.subscriptions, self.uploads, self.calls, self.listeners, self.readers = {}, {}, {}, {}, {}, {}
         self.tasks = set()
         self.faults = []
         self.folder = tempfile.TemporaryDirectory()
@@ -127,17 +127,25 @@ class Agent:
         """Milliseconds before each attempt."""
         return [Reconnect(max_attempts=max_attempts, delay=delay).wait(attempt) * 1000 for attempt in attempts]
 
-    async def join(self, room, options=None):
+    async def join(self, room, options=None, quiet=False):
         joined = await self.client.join_room(room, options)
+        if quiet:
+            # One that reads only what it is told to.
+            self.readers[room] = joined.__aiter__()
         if self.rooms.get(room) is not joined:
             self.rooms[room] = joined
             joined.on("gap", self.teller("gap", room))
             joined.on("metrics", self.teller("metrics", room))
-            self.spawn(self.follow(joined, "room_event", room))
+            if not quiet:
+                self.spawn(self.follow(joined, "room_event", room))
         return {"permissions": joined.permissions, "member_count": joined.member_count}
 
     async def send(self, room, payload, event_type="note", **options):
         return plain(await self.rooms[room].send(event_type, payload, **options))
+
+    async def read(self, room, count):
+        """The offsets of so many events."""
+        return [(await self.readers[room].__anext__()).offset for _ in range(count)]
 
     async def listen(self, room):
         self.listeners[room] = self.teller("heard", room)

@@ -25,6 +25,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
   const uploads = new Map();
   const calls = new Map();
   const listeners = new Map();
+  const readers = new Map();
   let client;
 
   let held = Promise.resolve();
@@ -79,18 +80,26 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       const {waitBefore} = await import(new URL('reconnect.js', libraryUrl).href);
       return attempts.map((attempt) => waitBefore({enabled: true, maxAttempts, delay: delay * 1000}, attempt));
     },
-    async join({room, options}) {
+    async join({room, options, quiet = false}) {
       const joined = await client.joinRoom(room, options);
+      // One that reads only what it is told to.
+      if (quiet) readers.set(room, joined[Symbol.asyncIterator]());
       if (rooms.get(room) !== joined) {
         rooms.set(room, joined);
         joined.on('gap', (item) => say({event: 'gap', of: room, item}));
         joined.on('metrics', (item) => say({event: 'metrics', of: room, item}));
-        void follow(joined, 'room_event', {of: room});
+        if (!quiet) void follow(joined, 'room_event', {of: room});
       }
       return {permissions: joined.permissions, member_count: joined.memberCount};
     },
     send: ({room, event_type = 'note', payload, idempotency_key: idempotencyKey, correlation_id: correlationId}) =>
       rooms.get(room).send(event_type, payload, {idempotencyKey, correlationId}),
+    /** The offsets of so many events. */
+    async read({room, count}) {
+      const offsets = [];
+      while (offsets.length < count) offsets.push((await readers.get(room).next()).value.offset);
+      return offsets;
+    },
     async listen({room}) {
       listeners.set(room, (item) => say({event: 'heard', of: room, item}));
       rooms.get(room).on('event', listeners.get(room));

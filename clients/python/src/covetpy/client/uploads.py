@@ -95,6 +95,7 @@ class Upload(Source):
         if metadata is not None:
             self._start["metadata"] = dict(metadata)
         self._received: Set[int] = set()
+        self._told = 0  # Bytes, as progress.
         self._known = False  # The server has answered the start.
         self._going = asyncio.Event()
         self._going.set()
@@ -215,15 +216,21 @@ class Upload(Source):
         if self._done.done():
             return
         short = self.total_chunks * self._chunk_size - self.size if self.total_chunks - 1 in self._received else 0
-        progress = Progress(len(self._received) * self._chunk_size - short, self.size)
-        self._progress.put(progress)
+        self._tell(len(self._received) * self._chunk_size - short)
+
+    def _tell(self, sent: int) -> None:
+        self._told = sent
+        self._progress.put(Progress(sent, self.size))
         if self._on_progress is not None:
-            self._client._callback(self._on_progress, progress.sent, progress.total)
+            self._client._callback(self._on_progress, sent, self.size)
 
     # What the client tells it.
 
     def _on_complete(self, data: Dict[str, Any]) -> None:
         if not self._done.done():
+            # It may come before the last acknowledgements are heard of.
+            if self._told < self.size:
+                self._tell(self.size)
             self._done.set_result(UploadResult(data["upload_id"], data["file_id"], data["url"], data["processing_status"]))
         self._on_status(data)
 
