@@ -1,0 +1,96 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "common/logging/log.h"
+#include "common/policy/policy.h"
+#include "common/server/role.h"
+#include "common/server/serving_test_fixture.h"
+
+namespace covet::server {
+
+// One role behind a server of its own, with a directory that outlives it: it can be stopped and
+// made again. Every caller may do everything.
+class RoleTest : public ServingTest {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = absl::StrCat(testing::TempDir(), "/", test->test_suite_name());
+    std::filesystem::remove_all(directory_);
+    role_config_ = config::DefaultConfig();
+    role_config_.mutable_storage()->set_data_dir(directory_);
+  }
+  void TearDown() override {
+    if (role_ != nullptr) StopServer();
+    role_.reset();
+    ServingTest::TearDown();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void StartRole(const RoleFactory& factory) {
+    RoleContext context;
+    context.config = std::make_shared<const config::Config>(role_config_);
+    context.metrics = &registry_;
+    context.authenticator = &anyone_;
+    context.calls = &calls_;
+    context.policy = &policy_;
+    context.clock = clock_;
+    context.ids = &SystemIds();
+    absl::StatusOr<std::unique_ptr<Role>> role = factory(context);
+    ASSERT_TRUE(role.ok()) << role.status();
+    role_ = *std::move(role);
+    StartServer(role_->services());
+    ASSERT_TRUE(role_->Start().ok());
+  }
+  // As the process does before it stops its roles.
+  void StopServer() {
+    channel_.reset();
+    channels_.reset();
+    server_->Shutdown(0);
+  }
+
+  const log::Capture quiet_;
+  config::Config role_config_;
+  const Clock* clock_ = &SystemClock();
+  std::unique_ptr<Role> role_;
+
+ private:
+  class Anyone final : public CallAuthenticator {
+   public:
+    absl::StatusOr<Caller> Authenticate(const grpc::CallbackServerContext&,
+                                        std::string_view) override {
+      Caller caller;
+      caller.identity.set_user_id("operator");
+      caller.identity.add_roles("operator");
+      return caller;
+    }
+  };
+
+  static std::shared_ptr<const policy::Policy> EverythingIsAllowed() {
+    policy::Role role;
+    role.name = "operator";
+    for (const char* action :
+         {"room:read", "room:write", "room:manage", "stream:read", "stream:publish"}) {
+      common::v1::Grant& grant = role.grants.emplace_back();
+      grant.set_action(action);
+      grant.set_pattern("*");
+    }
+    return std::make_shared<const policy::Policy>(*policy::Policy::Compile({std::move(role)}));
+  }
+
+  std::string directory_;
+  Anyone anyone_;
+  CallTools calls_{&anyone_, &metrics_, &SystemClock(), &SystemIds()};
+  policy::PolicyStore policy_{EverythingIsAllowed()};
+};
+
+}  // namespace covet::server

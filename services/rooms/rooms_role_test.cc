@@ -1,0 +1,120 @@
+#include "services/rooms/rooms_role.h"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+
+#include "absl/synchronization/mutex.h"
+#include "common/server/role_test_fixture.h"
+#include "covet/rooms/v1/rooms.grpc.pb.h"
+
+namespace covet::rooms {
+namespace {
+
+// The machine's clock, which holds up whoever asks it once it is told to.
+class GatedClock final : public Clock {
+ public:
+  int64_t WallMillis() const override {
+    Pass();
+    return SystemClock().WallMillis() + ahead_ms_;
+  }
+  int64_t SteadyMicros() const override {
+    Pass();
+    return SystemClock().SteadyMicros();
+  }
+
+  // Returns once somebody is held up.
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    mutex_.Await(absl::Condition(
+        +[](int* held) { return *held > 0; }, &held_));
+  }
+  void Open(int64_t ahead_ms) {
+    absl::MutexLock lock(&mutex_);
+    ahead_ms_ = ahead_ms;
+    closed_ = false;
+  }
+
+ private:
+  void Pass() const {
+    absl::MutexLock lock(&mutex_);
+    ++held_;
+    mutex_.Await(absl::Condition(
+        +[](bool* closed) { return !*closed; }, &closed_));
+    --held_;
+  }
+
+  mutable absl::Mutex mutex_;
+  mutable int held_ = 0;
+  mutable bool closed_ = false;
+  std::atomic<int64_t> ahead_ms_{0};
+};
+
+class RoomsRoleTest : public server::RoleTest {
+ protected:
+  void SetUp() override {
+    RoleTest::SetUp();
+    clock_ = &gated_;
+    StartRole(MakeRoomsRole);
+  }
+
+  grpc::Status CreateRoom(const std::string& room_id) {
+    grpc::ClientContext context;
+    v1::CreateRoomRequest request;
+    request.set_room_id(room_id);
+    request.mutable_retention()->mutable_max_age()->set_seconds(3'600);
+    v1::Room response;
+    return v1::RoomService::NewStub(channel_)->CreateRoom(&context, request, &response);
+  }
+  grpc::Status Publish(const std::string& room_id) {
+    grpc::ClientContext context;
+    v1::PublishRequest request;
+    request.set_room_id(room_id);
+    request.set_event_type("chat");
+    request.mutable_payload()->set_json("{}");
+    v1::PublishResponse response;
+    return v1::RoomService::NewStub(channel_)->Publish(&context, request, &response);
+  }
+  int64_t LastOffset(const std::string& room_id) {
+    grpc::ClientContext context;
+    v1::GetRoomRequest request;
+    request.set_room_id(room_id);
+    v1::Room response;
+    const grpc::Status status =
+        v1::RoomService::NewStub(channel_)->GetRoom(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.last_offset();
+  }
+
+  GatedClock gated_;
+};
+
+// What the core is at when the role is stopped may still call its logs, which are there until it is
+// done.
+TEST_P(RoomsRoleTest, TheCoreIsStillBeforeItsLogsGo) {
+  ASSERT_TRUE(CreateRoom("old").ok());
+  ASSERT_TRUE(Publish("old").ok());
+  StopServer();
+  gated_.Close();  // In the core's tick, which is about to trim.
+  std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
+  // As long as logs would take to go, were they not to wait.
+  EXPECT_EQ(stopped.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  gated_.Open(/*ahead_ms=*/7'200'000);
+  stopped.get();
+}
+
+TEST_P(RoomsRoleTest, WhatWasAcknowledgedIsThereAgain) {
+  ASSERT_TRUE(CreateRoom("kept").ok());
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Publish("kept").ok());
+  StopServer();
+  role_->Stop();
+  role_.reset();
+  StartRole(MakeRoomsRole);
+  EXPECT_EQ(LastOffset("kept"), 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(InProcess, RoomsRoleTest, ::testing::Values(true));
+
+}  // namespace
+}  // namespace covet::rooms
