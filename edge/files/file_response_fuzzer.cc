@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FileConditions conditions;
   covet::edge::FileFacts file;
   file.sha256 = std::string(64, 'a');
-  file.size = size > 0 ? int64_t{1} << (data[0] & 63) >> 1 : 0;
+  file.size = size > 0 ? static_cast<int64_t>(uint64_t{1} << (data[0] & 63) >> 1) : 0;
   file.created_s = 1'757'505'600;
   while (!text.empty()) {
     const size_t end = text.find('\n');
