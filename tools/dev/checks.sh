@@ -76,6 +76,13 @@ list_fuzzers() {
   done < <(git ls-files '*CMakeLists.txt')
 }
 
+build_fuzzers() {
+  local targets
+  mapfile -t targets < <(list_fuzzers | cut -d' ' -f1)
+  [ ${#targets[@]} -gt 0 ] || die "there are no fuzzers in this tree"
+  build_or_record asan "${targets[@]}"
+}
+
 # fuzz_one NAME ARGUMENT…: shows the end of its log only if it fails.
 fuzz_one() {
   local name=$1 log="run/fuzz-$1.log"

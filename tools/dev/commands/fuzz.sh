@@ -11,7 +11,5 @@ seconds=${1:-60}
 [[ "$seconds" =~ ^[1-9][0-9]*$ ]] || usage_error "SECONDS must be a whole number above 0, not '$seconds'"
 ensure_packages
 start_results
-mapfile -t targets < <(list_fuzzers | cut -d' ' -f1)
-[ ${#targets[@]} -gt 0 ] || die "there are no fuzzers in this tree"
-! build_or_record asan "${targets[@]}" || fuzz_all "$seconds" || true
+! build_fuzzers || fuzz_all "$seconds" || true
 tally

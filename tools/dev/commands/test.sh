@@ -9,11 +9,12 @@
 #:   --e2e       end-to-end tests only
 #:   --sanitize  sanitizer builds and fuzzers only
 #:   --quick     unit tests, end-to-end tests and lint, without sanitizers and fuzzers
-#:   --ci        what CI runs: for now the same as --quick; sanitizers and fuzzers run by --sanitize, outside CI
+#:   --ci        what CI runs: --quick, then every fuzzer for 5 s. Left to ./dev test: the unit tests and the tests marked
+#:               `protocol` under ASan+UBSan and TSan
 . tools/dev/checks.sh
 . tools/dev/lint_checks.sh
 
-unit=1 e2e=1 lint=1 sanitize=1 pytest_args=()
+unit=1 e2e=1 lint=1 sanitize=1 fuzz=0 pytest_args=()
 chosen=
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -30,7 +31,8 @@ case "$chosen" in
   --unit) e2e=0 lint=0 sanitize=0 ;;
   --e2e) unit=0 lint=0 sanitize=0 ;;
   --sanitize) unit=0 e2e=0 lint=0 ;;
-  --quick | --ci) sanitize=0 ;;
+  --quick) sanitize=0 ;;
+  --ci) sanitize=0 fuzz=1 ;;
 esac
 
 ensure_packages
@@ -42,6 +44,9 @@ if [ "$unit" = 1 ] || [ "$e2e" = 1 ] || [ "$lint" = 1 ]; then
     [ "$unit" = 0 ] || unit_tests dev || true
     [ "$e2e" = 0 ] || e2e_tests dev "${pytest_args[@]}" || true
   fi
+fi
+if [ "$fuzz" = 1 ]; then
+  ! build_fuzzers || fuzz_all 5 || true
 fi
 if [ "$sanitize" = 1 ]; then
   if build_or_record asan; then
