@@ -30,17 +30,18 @@ ConnectionPtr StartConnecting(const Database& database) {
   const std::string port = std::to_string(database.port);
   std::vector<const char*> names;
   std::vector<const char*> values;
-  const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
+  // The values must live until libpq has read them.
+  const auto add = [&](const char* name, const char* value) {
+    if (*value == '\0') return;
     names.push_back(name);
-    values.push_back(value.c_str());
+    values.push_back(value);
   };
-  add("host", database.host);
-  add("port", port);
-  add("dbname", database.database);
-  add("user", database.user);
-  add("password", database.password);
-  add("sslmode", database.ssl_mode);
+  add("host", database.host.c_str());
+  add("port", port.c_str());
+  add("dbname", database.database.c_str());
+  add("user", database.user.c_str());
+  add("password", database.password.c_str());
+  add("sslmode", database.ssl_mode.c_str());
   add("application_name", "covet");
   names.push_back(nullptr);
   values.push_back(nullptr);
