@@ -214,6 +214,44 @@ async def test_a_slow_reader_holds_a_bounded_window_and_slows_nobody(make_covet)
         time.sleep(0.05)
 
 
+async def test_a_drain_gives_downloads_time(make_covet):
+    """Five seconds, though no WebSocket is open: one that is read ends whole, one that is not is broken off."""
+    covet = make_covet("split")
+    file_id, url = await uploaded(covet, "u", b"abc")
+    size = 64 << 20
+    stretch(covet, file_id, size)
+    parts = urllib.parse.urlsplit(url)
+    host, port = covet.http_address.rsplit(":", 1)
+
+    def begin():
+        connection = socket.create_connection((host, int(port)), timeout=TIMEOUT)
+        connection.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        return connection, len(body)
+
+    def rest(connection):
+        received = 0
+        try:
+            while size := len(connection.recv(1 << 20)):
+                received += size
+        except ConnectionResetError:
+            pass
+        return received
+
+    read, got = begin()
+    stuck, got_of_stuck = begin()
+    with read, stuck:
+        covet.edge.terminate()
+        covet.edge.wait_log("draining")
+        deadline = time.monotonic() + TIMEOUT
+        while fetch(covet, url).status != 503:
+            assert time.monotonic() < deadline, "downloads still begin"
+        assert got + rest(read) == size
+        assert covet.edge.wait() == 0
+        assert got_of_stuck + rest(stuck) < size
+
+
 async def test_keep_alive_over_downloads(covet, user):
     data = random_bytes(100_000)
     _, url = await uploaded(covet, user, data)

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import os
+import pathlib
 import socket
 import subprocess
 
 import pytest
 import websockets
+import yaml
+from grpc_tools import protoc
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness import credentials
@@ -212,6 +215,49 @@ def test_configuration_is_checked(make_covet):
     assert "nonsense_key" in refused.stderr + refused.stdout
     assert f"{bad}:{line}" in refused.stderr + refused.stdout
     assert run_covetd("--config", path, "--set", "edge.threads=many", "--check-config").returncode != 0
+
+
+def test_descriptor_sets_are_checked(make_covet):
+    """That they are there and whole, and hold what the configuration names: each problem with its file and line."""
+    covet = make_covet()
+    whole = covet.folder / "shop.protoset"
+    shop = pathlib.Path(__file__).resolve().parents[1] / "deploy/examples/backend"
+    includes = [shop, pathlib.Path(protoc.__file__).parent / "_proto"]
+    assert protoc.main(["protoc", *(f"-I{path}" for path in includes), "--include_imports", f"--descriptor_set_out={whole}", "shop/v1/shop.proto"]) == 0
+    broken = covet.folder / "broken.protoset"
+    broken.write_bytes(whole.read_bytes()[:1000])
+    streams = {"resources": [{"type": "events", "id": "stock", "backend_stream": {"backend": "shop", "method": "orders.watch_stock"}}]}
+
+    def check(descriptor_set=whole, services=(), **more):
+        orders = {"service": "shop.v1.Orders", "prefix": "orders", "idempotent_methods": ["GetStock"]}
+        shop = {"addresses": ["127.0.0.1:1"], "descriptor_set": str(descriptor_set), "services": [orders, *services]}
+        config = {**covet.edge.config, "backends": {"shop": shop}, **more}
+        path = covet.folder / "checked.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        result = run_covetd("--config", str(path), "--check-config")
+        told = []
+        for line in result.stderr.splitlines():
+            place, what = line.split(": ", 1)
+            assert place.startswith(f"{path}:"), line
+            told.append((path.read_text().splitlines()[int(place.split(":")[1]) - 1].strip(), what))
+        assert (result.returncode == 0) == (not told), result.stderr
+        return told
+
+    assert check(streams=streams) == []
+    [(line, what)] = check(descriptor_set=covet.folder / "nowhere.protoset")
+    assert line.startswith("descriptor_set:") and "cannot read" in what and "nowhere.protoset" in what
+    [(line, what)] = check(descriptor_set=broken)
+    assert line.startswith("descriptor_set:") and "backends.shop.descriptor_set" in what
+    [(line, what)] = check(services=[{"service": "shop.v1.Nothing"}])
+    assert line == "services:" and "lacks shop.v1.Nothing" in what
+    [(line, what)] = check(services=[{"service": "shop.v1.Lab", "idempotent_methods": ["Guess"]}])
+    assert line == "services:" and "lacks shop.v1.Lab/Guess" in what
+    streams["resources"][0]["backend_stream"]["method"] = "orders.get_stock"
+    [(line, what)] = check(streams=streams)
+    assert line == "method: orders.get_stock" and "no server-streaming method" in what
+    # An edge alone needs none of them.
+    edge = {"targets": ["edge"], "peers": {**covet.edge.config["peers"], "rooms": "127.0.0.1:1"}}
+    assert check(descriptor_set=broken, **edge) == []
 
 
 def test_two_processes_do_not_share_a_data_directory(make_covet):

@@ -1,6 +1,7 @@
 """rpc_call through to a gRPC backend: the example backend, found by reflection."""
 
 import asyncio
+import json
 import time
 
 import grpc
@@ -11,7 +12,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from harness.backend import ExampleBackend
 from harness.deployment import Deployment
-from harness.grpc_api import bearer
+from harness.grpc_api import Api, bearer, error_info, module
 from harness.process import TIMEOUT
 
 GRPC_CODES = {
@@ -221,6 +222,36 @@ async def test_a_large_result_at_its_limit(make_covet, shop):
         assert over["code"] == "MESSAGE_TOO_LARGE" and over["details"]["limit"] == str(64 * 1024)
 
 
+@pytest.mark.parametrize("mode", ["all", "split"])
+async def test_a_reload_raises_what_may_be_large(make_covet, shop, mode):
+    """At the edge, in the rpc service and for the backend's answers alike."""
+    covet = make_covet(
+        mode,
+        backends={"shop": shop.config()},
+        limits=LIMITS | {"rpc_bytes": "64KiB"},
+        edge={"max_message_bytes": "4MiB", "outbound_queue_bytes": "8MiB"},
+    )
+    await asyncio.to_thread(covet.process("rpc").wait_log, "rpc_methods_changed", backend="shop")
+    large = {"string_value": "x" * (3 << 20)}
+    async with covet.connect() as before:
+        assert (await error(before, "lab.echo", large))["code"] == "MESSAGE_TOO_LARGE"
+        for process in covet.processes.values():
+            process.config["limits"]["rpc_bytes"] = "4MiB"
+            await asyncio.to_thread(process.reload)
+        async with covet.connect(max_size=None) as after:
+            assert after.ack["data"]["limits"]["rpc_result_bytes"] == 4 << 20
+            assert await result(after, "lab.echo", large) | large == await result(after, "lab.echo", large)
+        for process in covet.processes.values():
+            process.config["limits"]["rpc_bytes"] = "64KiB"
+            await asyncio.to_thread(process.reload)
+    with Api(covet.grpc_address("rpc")) as api:
+        request = module("rpc.v1.rpc_pb2").CallRequest(method="lab.echo")
+        request.params.json = json.dumps(large)
+        with pytest.raises(grpc.RpcError) as refused:
+            api._call("rpc.v1.rpc", "RpcService", "Call", request)
+        assert error_info(refused.value).reason == "MESSAGE_TOO_LARGE"
+
+
 async def test_many_large_results_for_a_client_that_reads_late(covet):
     async with covet.connect(max_queue=1) as c:
         text = "y" * 700_000
@@ -322,15 +353,33 @@ async def test_a_backend_s_concurrency_is_bounded(make_covet, backend):
             assert time.monotonic() < deadline
 
 
-async def test_what_reached_the_backend_is_not_repeated(make_covet, backend):
+async def test_only_idempotent_methods_are_repeated(make_covet, backend):
     covet = make_covet(backends={"shop": backend.config(**NEVER_OPENS)}, limits=LIMITS)
-    await asyncio.to_thread(covet.process("rpc").wait_log, "rpc_methods_changed", backend="shop")
+    rpc = covet.process("rpc")
+    await asyncio.to_thread(rpc.wait_log, "rpc_methods_changed", backend="shop")
+
+    def started(method):
+        return int(backend.call("Lab/GetCounters").get("started", {}).get(method, 0))
+
     async with covet.connect() as c:
-        assert (await error(c, "lab.fail", {"code": 14}))["code"] == "UNAVAILABLE"
+        # Marked, and failing once: the caller sees nothing of it.
         backend.call("Lab/SetFailures", count=1)
+        assert (await result(c, "orders.get_stock", {"sku": "tea"}))["quantity"] == "21"
+        assert started("Orders/GetStock") == 2
+        assert 'covet_backend_retries_total{backend="shop",role="rpc"} 1' in rpc.admin("/metrics")[1]
+        # What goes on failing ends, and nothing but UNAVAILABLE is repeated.
+        backend.call("Lab/SetFailures", count=100)
         assert (await error(c, "orders.get_stock", {"sku": "tea"}))["code"] == "UNAVAILABLE"
-        started = backend.call("Lab/GetCounters")["started"]
-        assert started["Lab/Fail"] == "1" and started["Orders/GetStock"] == "1"
+        assert started("Orders/GetStock") == 2 + 4
+        backend.call("Lab/SetFailures", count=1, code=10)
+        assert (await error(c, "orders.get_stock", {"sku": "tea"}))["code"] == "ABORTED"
+        assert started("Orders/GetStock") == 7
+        # Not marked: once, whatever comes of it.
+        assert (await error(c, "lab.fail", {"code": 14}))["code"] == "UNAVAILABLE"
+        assert started("Lab/Fail") == 1
+    backend.kill()
+    async with covet.connect() as c:
+        assert (await error(c, "lab.echo"))["code"] == "UNAVAILABLE"
 
 
 async def test_calls_made_from_reflection_alone(covet):

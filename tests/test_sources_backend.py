@@ -1,10 +1,13 @@
 """Server-streaming methods of the example backend as streams."""
 
+import asyncio
 import time
 
 import pytest
 
+from harness import credentials
 from harness.backend import ExampleBackend
+from harness.grpc_api import bearer
 from harness.process import TIMEOUT
 from harness.records import Follower, wait_source
 
@@ -49,6 +52,9 @@ def test_one_call_is_shared_and_ends_after_its_readers(make_covet, shop):
             assert follower.records[0]["sku"] == "tea" and follower.records[0]["timestamp"]
         assert open_streams(shop) == 1
         wait_source(covet.grpc_address("streams"), "events", "stock", "LIVE")
+        shown = covet.process("streams").admin("/metrics")[1]
+        assert 'covet_backend_connected{backend="shop",role="streams"} 1' in shown
+        assert 'covet_backend_calls_in_flight{backend="shop",role="streams"} 1' in shown
     until(lambda: open_streams(shop) == 0, "the call goes on without readers")
     wait_source(covet.grpc_address("streams"), "events", "stock", "IDLE")
 
@@ -89,3 +95,60 @@ def test_a_method_that_is_not_there_is_told(make_covet, shop):
     covet = make_covet(**overrides(shop, method="orders.no_such_method"))
     with follow(covet) as follower:
         follower.wait(lambda f: f.error and "no_such_method" in f.error.details(), "the method's name in an error")
+
+
+def test_a_stream_of_each_user(make_covet, shop):
+    """The backend is told whose call it is; the sessions of one user share it, and nobody else does."""
+    covet = make_covet("split", **overrides(shop, per_user=True))
+    address = covet.grpc_address("streams")
+    one, other = bearer("one", ["admin"]), bearer("other", ["admin"])
+    with Follower(address, "events", "stock", metadata=one).wait_open() as first, Follower(address, "events", "stock", metadata=one).wait_open() as same:
+        for follower in (first, same):
+            follower.wait(lambda f: len(f.records) >= 5, "records")
+        assert first.epoch == same.epoch and open_streams(shop) == 1
+        with Follower(address, "events", "stock", metadata=other).wait_open() as second:
+            second.wait(lambda f: len(f.records) >= 5, "records")
+            assert second.epoch != first.epoch and open_streams(shop) == 2
+        callers = shop.call("Lab/GetCounters")["watched_by"]
+        assert callers == {"one": "1", "other": "1"}
+
+
+async def test_a_stream_of_each_user_over_the_edge(make_covet, shop):
+    covet = make_covet("split", **overrides(shop, per_user=True))
+    stock = {"stream_type": "events", "resource_id": "stock", "options": {"batch_interval": 0}}
+    async with covet.connect(user="one") as a, covet.connect(user="one") as b, covet.connect(user="two") as c:
+        opened = [await s.request("subscribe", stock) for s in (a, b, c)]
+        epochs = [message["data"]["epoch"] for message in opened]
+        assert epochs[0] == epochs[1] != epochs[2]
+        for session, message in zip((a, b, c), opened, strict=True):
+            batch = (await session.expect("stream_data"))["data"]
+            assert batch["subscription_id"] == message["data"]["subscription_id"] and batch["batch"][0]["sku"] == "tea"
+        assert shop.call("Lab/GetCounters")["watched_by"] == {"one": "1", "two": "1"}
+        # With other roles the backend's call begins anew, in their name.
+        await a.request("auth_refresh", {"token": credentials.token("one", ["admin", "member"])})
+        ended = await a.expect("unsubscribed")
+        assert ended["data"]["reason"] == "reset"
+        again = await a.request("subscribe", stock)
+        assert again["data"]["epoch"] not in epochs
+        # What a role loses ends, wherever it is looked at first.
+        for process in covet.processes.values():
+            process.config["roles"]["admin"] = {"grants": [{"action": "room:read", "pattern": "*"}]}
+        for role in ("streams", "edge"):
+            await asyncio.to_thread(covet.process(role).reload)
+        for session in (b, c):
+            ended = await session.expect("unsubscribed")
+            assert ended["data"]["reason"] == "permission_revoked"
+
+
+def test_a_users_log_outlives_its_readers(make_covet, shop):
+    """The call ends after its linger; the log stays, so that a reader that comes back misses nothing of it."""
+    covet = make_covet(**overrides(shop, per_user=True))
+    with follow(covet).wait_open() as follower:
+        follower.wait(lambda f: len(f.records) >= 5, "records")
+    place = (follower.epoch, follower.offset - 3)
+    until(lambda: open_streams(shop) == 0, "the call goes on without readers")
+    with follow(covet, resume=place).wait_open() as back:
+        back.wait(lambda f: f.gaps and len(f.records) > f.gaps[0], "records of the new call")
+        # The rest of the old call, then a gap, then the new one.
+        assert len(back.gaps) == 1 and back.gaps[0] >= 3
+        assert back.records[back.gaps[0]]["sequence"] == "1"

@@ -7,6 +7,7 @@ import re
 import socket
 
 import pytest
+from google.protobuf import duration_pb2
 
 from harness import credentials
 from harness.deployment import Deployment
@@ -231,6 +232,17 @@ async def test_filters(covet, resource):
             got, told = await records(c, s, len(expected))
             assert [r["n"] for r in got] == expected
             assert told <= offsets[-1]
+
+
+async def test_a_record_whose_time_is_up_leaves_its_batch(covet, resource):
+    async with covet.connect() as c:
+        s = await subscribe(c, resource, batch_interval=1000)
+        with Publisher(covet, resource) as p:
+            await p.publish({"n": 1}, ttl=duration_pb2.Duration(nanos=50_000_000))
+            await p.publish({"n": 2})
+        data = await batch(c, s)
+        assert [r["n"] for r in data["batch"]] == [2]
+        assert (data["first_offset"], data["last_offset"]) == (s["offset"] + 1, s["offset"] + 2)
 
 
 async def test_conflation(covet, resource):

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf import descriptor_pool, duration_pb2, json_format, message_factory, struct_pb2, timestamp_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from harness import credentials
 from harness.grpc_api import Api, bearer, error_info, module
 from harness.process import TIMEOUT
 
@@ -418,6 +419,48 @@ def test_reload_removes_resources_and_permissions(make_covet):
         page = admin.streams("GetHistory", stream_type=EVENTS, resource_id="orders", payload_format=JSON)
         assert (page.epoch, page.head_offset) == (first.epoch, 1)
         staying.call.cancel()
+
+
+def test_streams_end_with_the_callers_credential(make_covet):
+    """Of every service: readers and publishers alike, when the token ends or the key is withdrawn."""
+    covet = make_covet("split")
+    streams, rooms = covet.process("streams"), covet.process("rooms")
+    by_key = (("x-api-key", credentials.API_KEY),)
+
+    def ended(call, reason):
+        with pytest.raises(grpc.RpcError) as error:
+            list(call)
+        assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert error_info(error.value).reason == reason
+
+    with Api(covet.grpc_address("streams"), bearer(ttl=8)) as api, Api(covet.grpc_address("rooms"), bearer(ttl=8)) as room_api:
+        joined = room_api.rooms("Join", stream=True, room_id="project_123")
+        assert next(joined).joined.room.room_id == "project_123"
+        following = Following(api, EVENTS, "orders")
+        silent = threading.Event()
+
+        def batches():
+            yield pb().PublishRequest(stream_type=EVENTS, resource_id="orders", records=[record({"n": 1})])
+            silent.wait(5 * TIMEOUT)
+
+        stub = module("streams.v1.streams_pb2_grpc").StreamServiceStub(api.channel)
+        publishing = stub.PublishStream.future(batches(), timeout=5 * TIMEOUT, metadata=api.metadata)
+        assert following.take(1)[0][1]["n"] == 1
+        ended(following.call, "AUTH_EXPIRED")
+        ended(joined, "AUTH_EXPIRED")
+        error = publishing.exception(TIMEOUT)
+        silent.set()
+        assert error.code() == grpc.StatusCode.UNAUTHENTICATED and error_info(error).reason == "AUTH_EXPIRED"
+
+    with Api(covet.grpc_address("streams"), by_key) as api, Api(covet.grpc_address("rooms"), by_key) as room_api:
+        following = Following(api, EVENTS, "orders")
+        joined = room_api.rooms("Join", stream=True, room_id="project_123")
+        assert next(joined).joined.room.room_id == "project_123"
+        for process in (streams, rooms):
+            process.config["auth"]["api_keys"] = []
+            process.reload()
+        ended(following.call, "AUTH_FAILED")
+        ended(joined, "AUTH_FAILED")
 
 
 def test_memory_logs_begin_anew_and_others_go_on(make_covet):

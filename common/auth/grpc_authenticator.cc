@@ -85,7 +85,20 @@ absl::StatusOr<Caller> GrpcAuthenticator::AuthenticateMetadata(const Metadata& m
   if (!identity.ok()) return identity.status();
   Caller caller;
   caller.identity = *std::move(identity);
+  if (!found.credentials.api_key.empty()) {
+    caller.key_fingerprint = ApiKeyFingerprint(found.credentials.api_key);
+  }
   return caller;
+}
+
+absl::Status GrpcAuthenticator::StillHolds(const Caller& caller) {
+  if (HasExpired(caller.identity, clock_.WallMillis())) {
+    return MakeError(ErrorCode::kAuthExpired, "credential expired");
+  }
+  if (!caller.key_fingerprint.empty() && !users_.ApiKeyHolds(caller.key_fingerprint)) {
+    return MakeError(ErrorCode::kAuthFailed, "the API key has been revoked");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Caller> GrpcAuthenticator::AuthenticatePeer(const Metadata& metadata,

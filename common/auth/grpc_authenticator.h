@@ -35,6 +35,8 @@ class GrpcAuthenticator final : public server::CallAuthenticator {
   absl::StatusOr<server::Caller> Authenticate(const grpc::CallbackServerContext& context,
                                               std::string_view full_method) override;
 
+  absl::Status StillHolds(const server::Caller& caller) override;
+
   using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
   // The same from a call's metadata, as every kind of server context holds it.
   absl::StatusOr<server::Caller> AuthenticateMetadata(const Metadata& metadata,

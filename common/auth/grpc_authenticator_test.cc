@@ -81,6 +81,20 @@ TEST_F(GrpcAuthenticatorTest, UsersByTokenOrKey) {
   EXPECT_EQ(Authenticate({{"x-api-key", api_key_}})->identity.user_id(), "svc");
 }
 
+TEST_F(GrpcAuthenticatorTest, ACredentialHoldsUntilItEnds) {
+  Caller token = *Authenticate({{"authorization", bearer_}});
+  EXPECT_TRUE(authenticator_->StillHolds(token).ok());
+  token.identity.mutable_expires_at()->set_seconds(clock_.WallMillis() / 1000 + 2);
+  EXPECT_TRUE(authenticator_->StillHolds(token).ok());
+  clock_.AdvanceMillis(2'000);
+  EXPECT_TRUE(IsAuthExpired(authenticator_->StillHolds(token)));
+
+  const Caller key = *Authenticate({{"x-api-key", api_key_}});
+  EXPECT_TRUE(authenticator_->StillHolds(key).ok());
+  users_->Reload(std::make_shared<AuthKeys>());
+  EXPECT_EQ(CodeOf(authenticator_->StillHolds(key)), ErrorCode::kAuthFailed);
+}
+
 TEST_F(GrpcAuthenticatorTest, NobodyWithoutACredential) {
   for (const auto& metadata : std::vector<std::vector<std::pair<std::string, std::string>>>{
            {},

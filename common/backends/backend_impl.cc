@@ -1,9 +1,9 @@
 #include "common/backends/backend_impl.h"
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
+#include "common/backends/descriptor_set.h"
 #include "common/backends/record_stream.h"
 #include "common/backends/status_details.h"
 #include "common/config/config.h"
@@ -56,16 +56,6 @@ Outcome OutcomeOf(const grpc::Status& status, int64_t timeout_ms) {
     default:
       return Outcome::kSuccess;
   }
-}
-
-absl::StatusOr<ReflectionFetch::Files> ReadDescriptorSet(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError("cannot read " + path);
-  google::protobuf::FileDescriptorSet set;
-  if (!set.ParseFromIstream(&in)) {
-    return absl::InvalidArgumentError(path + " is not a FileDescriptorSet");
-  }
-  return ReflectionFetch::Files(set.file().begin(), set.file().end());
 }
 
 // A call that was over before it began.

@@ -144,15 +144,4 @@ absl::Status CheckHeader(const std::string& key, const std::string& value) {
   return absl::OkStatus();
 }
 
-bool NeverReached(const grpc::Status& status) {
-  if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !status.error_details().empty()) {
-    return false;
-  }
-  // How the load balancing policies and resolvers of gRPC say so; they have no code for it.
-  const std::string message = status.error_message();
-  return message.starts_with("failed to connect to all addresses") ||
-         message.starts_with("connections to all backends failing") ||
-         message.starts_with("DNS resolution failed");
-}
-
 }  // namespace covet::backends

@@ -39,8 +39,4 @@ absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ConfiguredMetad
 // Whether gRPC sends such a header; it ends the process over one that it cannot.
 absl::Status CheckHeader(const std::string& key, const std::string& value);
 
-// Whether a call with this status never left: no address could be connected to. Only then can
-// nothing have happened at the backend.
-bool NeverReached(const grpc::Status& status);
-
 }  // namespace covet::backends

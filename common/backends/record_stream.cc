@@ -53,6 +53,7 @@ void RecordStream::Next() {
 void RecordStream::Cancel() {
   std::lock_guard lock(mutex_);
   if (!context_) return;
+  cancelled_ = true;
   context_->TryCancel();
   // What is cancelled before it starts is let go when its headers fail to come.
   if (started_ && !reading_) Release();
@@ -75,7 +76,8 @@ void RecordStream::OnReadDone(bool ok) {
   {
     std::lock_guard lock(mutex_);
     reading_ = false;
-    if (!ok) {
+    // Whoever cancelled may ask for nothing more, and so would hold the call for ever.
+    if (!ok || cancelled_) {
       Release();
       return;
     }

@@ -51,6 +51,7 @@ class RecordStream final : public BackendStream,
   std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   // Next may come from anywhere, so the call is held until it is known to be over.
   bool held_ ABSL_GUARDED_BY(mutex_) = true;
   std::shared_ptr<RecordStream> self_;

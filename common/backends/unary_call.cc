@@ -94,7 +94,10 @@ void UnaryCall::AttemptDone(const grpc::Status& status) {
 }
 
 bool UnaryCall::MayRetry(const grpc::Status& status, int64_t* delay_ms) const {
-  if (!method_->idempotent || attempts_ >= kMaxAttempts || !NeverReached(status)) return false;
+  if (!method_->idempotent || attempts_ >= kMaxAttempts ||
+      status.error_code() != grpc::StatusCode::UNAVAILABLE) {
+    return false;
+  }
   *delay_ms = kFirstRetryMillis << (attempts_ - 1);
   return !has_deadline_ ||
          std::chrono::system_clock::now() + std::chrono::milliseconds(*delay_ms) < deadline_;

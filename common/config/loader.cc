@@ -91,7 +91,7 @@ class Loading {
     locations_["targets"] = "--target";
   }
 
-  absl::StatusOr<v1::Config> Finish() {
+  absl::StatusOr<v1::Config> Finish(const decltype(Sources::check)& check) {
     std::set<std::string> secrets;
     CollectSecretVariables(config_, &secrets);
     for (const auto& [name, path] : unknown_variables_) {
@@ -101,6 +101,11 @@ class Loading {
     }
     // A value that could not be read is not worth a second complaint.
     if (errors_.empty()) Validate(config_, locations_, &errors_);
+    if (errors_.empty() && check) {
+      check(config_, [this](const std::string& key, const std::string& what) {
+        errors_.push_back(absl::StrCat(LocationOf(locations_, key), ": ", key, ": ", what));
+      });
+    }
     if (!errors_.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
     return std::move(config_);
   }
@@ -148,7 +153,7 @@ absl::StatusOr<v1::Config> Load(const Sources& sources) {
   loading.ReadEnvironment(sources.environment);
   for (const std::string& set : sources.sets) loading.ReadSet(set);
   loading.SetTargets(sources.targets);
-  return loading.Finish();
+  return loading.Finish(sources.check);
 }
 
 absl::StatusOr<Reloaded> Reload(const Sources& sources, const v1::Config& current) {

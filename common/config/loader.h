@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,6 +25,10 @@ struct Sources {
   std::vector<std::string> sets = {};
   // Replaces `targets` if not empty.
   std::vector<std::string> targets = {};
+  // Asked when all else is well; `fail` takes a key and what is wrong with it.
+  std::function<void(const v1::Config& config,
+                     const std::function<void(const std::string& key, const std::string& what)>&)>
+      check = nullptr;
 };
 
 // The process's environment.

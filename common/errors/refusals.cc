@@ -28,6 +28,10 @@ absl::Status PayloadTooLarge(int64_t limit, int64_t size) {
                    {{"limit", std::to_string(limit)}, {"size", std::to_string(size)}});
 }
 
+absl::Status DiskIsFull() {
+  return MakeError(ErrorCode::kUnavailable, "the disk is full", {{"reason", "DISK_FULL"}});
+}
+
 absl::Status Unavailable(std::string_view why) { return MakeError(ErrorCode::kUnavailable, why); }
 
 }  // namespace covet

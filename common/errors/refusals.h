@@ -16,5 +16,7 @@ absl::Status InvalidField(std::string_view field, std::string_view expected,
                           std::string_view received);
 absl::Status PayloadTooLarge(int64_t limit, int64_t size);
 absl::Status Unavailable(std::string_view why);
+// UNAVAILABLE with the reason DISK_FULL.
+absl::Status DiskIsFull();
 
 }  // namespace covet

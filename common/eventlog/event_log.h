@@ -62,6 +62,9 @@ struct Batch {
 // after it can be trusted. Reads see every write whose callback has run. Thread-safe. The
 // destructor commits what was accepted and runs every callback.
 //
+// A full disk: Create, Append and Put get an error that IsDiskFull knows, having changed nothing,
+// until there is room again; nothing that was committed is lost. Others may get it too.
+//
 // The bound: writes wait in a queue of at most `queue_bytes` (the implementation's option); beyond
 // it a write gets RESOURCE_EXHAUSTED at once, in order, having changed nothing. Waiting reads are
 // bounded likewise. An empty id, key or batch is INVALID_ARGUMENT; a call from a callback that runs
@@ -105,5 +108,8 @@ class EventLog {
   virtual void Scan(std::string prefix, std::string after_key, int32_t limit,
                     ScanCallback done) = 0;
 };
+
+// Whether a call was refused because the disk is full.
+bool IsDiskFull(const absl::Status& status);
 
 }  // namespace covet::eventlog

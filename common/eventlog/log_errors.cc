@@ -1,8 +1,14 @@
 #include "common/eventlog/log_errors.h"
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 
 namespace covet::eventlog {
+namespace {
+
+constexpr char kDiskFullUrl[] = "covet.eventlog/disk_full";
+
+}  // namespace
 
 absl::Status NoSuchLog(const std::string& log_id) {
   return absl::NotFoundError(absl::StrCat("no log ", log_id));
@@ -23,5 +29,13 @@ absl::Status QueueRefusal(bool closed) {
   if (closed) return absl::UnavailableError("the event log is closing");
   return absl::ResourceExhaustedError("the event log's queue is full");
 }
+
+absl::Status DiskFull() {
+  absl::Status status = absl::ResourceExhaustedError("the disk is full");
+  status.SetPayload(kDiskFullUrl, absl::Cord());
+  return status;
+}
+
+bool IsDiskFull(const absl::Status& status) { return status.GetPayload(kDiskFullUrl).has_value(); }
 
 }  // namespace covet::eventlog

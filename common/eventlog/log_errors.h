@@ -16,5 +16,7 @@ absl::Status NoSuchLog(const std::string& log_id);
 absl::Status CheckFence(const Batch& batch, std::string_view epoch, int64_t last_offset);
 // For a call that found the queue full or, at the log's end, closed.
 absl::Status QueueRefusal(bool closed);
+// RESOURCE_EXHAUSTED, as IsDiskFull knows it.
+absl::Status DiskFull();
 
 }  // namespace covet::eventlog

@@ -35,6 +35,11 @@ class LogRowCache {
     return &rows_.front().second;
   }
 
+  void Clear() {
+    index_.clear();
+    rows_.clear();
+  }
+
   void Erase(std::string_view log_id) {
     const auto it = index_.find(log_id);
     if (it == index_.end()) return;

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/disk_space.h"
 #include "common/eventlog/bounded_queue.h"
 #include "common/eventlog/file_lock.h"
 #include "common/eventlog/log_errors.h"
@@ -136,17 +138,15 @@ class SqliteEventLog final : public EventLog {
                    std::vector<Outcome>& outcomes) {
     const int64_t begin = options_.clock->SteadyMicros();
     SqliteLogObserver::Commit report;
-    for (size_t i = 0; i < group.size(); ++i) {
-      MustSucceed(writer_->Apply(group[i], &outcomes[i]));
-      if (!outcomes[i].status.ok()) continue;
-      ++report.operations;
-      if (const auto* append = std::get_if<AppendOp>(&group[i].call)) {
-        report.records += RecordCount(append->batch);
-        report.bytes += RecordBytes(append->batch);
+    const absl::Status status = ApplyAndCommit(group, cost, outcomes, &report);
+    if (absl::IsResourceExhausted(status)) {
+      MustSucceed(writer_->Rollback());
+      for (Outcome& outcome : outcomes) {
+        if (outcome.status.ok()) outcome.status = DiskFull();
       }
+      return SetDiskFull(true);
     }
-    if (writer_->has_deleted_logs()) MustSucceed(writer_->RemoveDeletedBatches());
-    MustSucceed(writer_->Commit());
+    MustSucceed(status);
     report.duration_us = options_.clock->SteadyMicros() - begin;
     report.queued_bytes = writes_.cost() - cost;
     report.wal_bytes = writer_->wal_bytes();
@@ -154,11 +154,50 @@ class SqliteEventLog final : public EventLog {
     BoundWal();
   }
 
+  absl::Status ApplyAndCommit(const std::vector<WriteOp>& group, int64_t cost,
+                              std::vector<Outcome>& outcomes, SqliteLogObserver::Commit* report) {
+    const bool full = FreeDiskBytes(options_.directory) < options_.min_free_bytes + cost;
+    SetDiskFull(full);
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (full && Grows(group[i])) {
+        outcomes[i].status = group[i].refusal.ok() ? DiskFull() : group[i].refusal;
+        continue;
+      }
+      if (absl::Status status = writer_->Apply(group[i], &outcomes[i]); !status.ok()) return status;
+      if (!outcomes[i].status.ok()) continue;
+      ++report->operations;
+      if (const auto* append = std::get_if<AppendOp>(&group[i].call)) {
+        report->records += RecordCount(append->batch);
+        report->bytes += RecordBytes(append->batch);
+      }
+    }
+    if (writer_->has_deleted_logs()) {
+      if (absl::Status status = writer_->RemoveDeletedBatches(); !status.ok()) return status;
+    }
+    return writer_->Commit();
+  }
+
+  static bool Grows(const WriteOp& op) {
+    return std::holds_alternative<CreateOp>(op.call) || std::holds_alternative<AppendOp>(op.call) ||
+           std::holds_alternative<PutOp>(op.call);
+  }
+
+  void SetDiskFull(bool full) {
+    if (std::exchange(disk_full_, full) != full) options_.observer->OnDiskFull(full);
+  }
+
   // One bounded step of what can wait; false if nothing is left to do.
   bool WorkWhileIdle() {
-    if (writer_->has_deleted_logs()) {
-      MustSucceed(writer_->RemoveDeletedBatches());
-      MustSucceed(writer_->Commit());
+    // With a full disk there is none for this; the next write tells whether it still is.
+    if (writer_->has_deleted_logs() && !disk_full_) {
+      absl::Status status = writer_->RemoveDeletedBatches();
+      if (status.ok()) status = writer_->Commit();
+      if (absl::IsResourceExhausted(status)) {
+        MustSucceed(writer_->Rollback());
+        SetDiskFull(true);
+        return false;
+      }
+      MustSucceed(status);
       BoundWal();
       return true;
     }
@@ -228,6 +267,7 @@ class SqliteEventLog final : public EventLog {
 
   SqliteOptions options_;
   SqliteLogObserver no_observer_;
+  bool disk_full_ = false;  // The writer's.
   const DataFiles files_;
   const std::unique_ptr<FileLock> lock_;  // Freed after the connections below are closed.
   const std::unique_ptr<SqliteLogWriter> writer_;

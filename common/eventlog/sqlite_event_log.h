@@ -42,6 +42,8 @@ class SqliteLogObserver {
   virtual void OnCheckpoint(const Checkpoint&) {}
   // A full queue turned a call away. On the caller's thread.
   virtual void OnRefusedWrite() {}
+  // The disk began to refuse writes, or takes them again.
+  virtual void OnDiskFull(bool /*full*/) {}
   virtual void OnRefusedRead() {}
 };
 
@@ -59,6 +61,9 @@ struct SqliteOptions {
   // An idle writer empties the WAL once it holds this much, and a busy one at `max_wal_bytes`.
   int64_t idle_checkpoint_bytes = int64_t{4} << 20;
   int64_t max_wal_bytes = int64_t{64} << 20;
+  // What must stay free of the disk: below it Create, Append and Put are refused, so that what
+  // makes room can still be written.
+  int64_t min_free_bytes = int64_t{16} << 20;
   // States of logs kept in memory, about 300 bytes each; an append to another one reads the
   // database first.
   int32_t cached_logs = 65536;

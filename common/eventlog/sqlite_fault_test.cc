@@ -32,10 +32,12 @@ class FaultyVfs {
     }();
     if (!installed) std::abort();
     fail_syncs = false;
+    full = false;
   }
 
   static inline std::atomic<int> wal_syncs = 0;
   static inline std::atomic<bool> fail_syncs = false;
+  static inline std::atomic<bool> full = false;
 
  private:
   static int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
@@ -45,9 +47,13 @@ class FaultyVfs {
       real_methods_ = file->pMethods;
       methods_ = *real_methods_;
       methods_.xSync = Sync;
+      methods_.xWrite = Write;
       file->pMethods = &methods_;
     }
     return code;
+  }
+  static int Write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
+    return full ? SQLITE_FULL : real_methods_->xWrite(file, data, size, offset);
   }
   static int Sync(sqlite3_file* file, int flags) {
     ++wal_syncs;
@@ -66,10 +72,12 @@ class SqliteFaultTest : public testing::Test {
     testing::FLAGS_gtest_death_test_style = "threadsafe";
     FaultyVfs::Install();
   }
-  std::unique_ptr<EventLog> Open(std::function<void(std::string_view)> fatal = nullptr) {
+  std::unique_ptr<EventLog> Open(std::function<void(std::string_view)> fatal = nullptr,
+                                 int64_t min_free_bytes = 0) {
     SqliteOptions options;
     options.directory = directory_.path();
     options.fatal = std::move(fatal);
+    options.min_free_bytes = min_free_bytes;
     auto log = OpenSqliteEventLog(std::move(options));
     return log.ok() ? *std::move(log) : nullptr;
   }
@@ -96,6 +104,50 @@ TEST_F(SqliteFaultTest, EveryCommitIsSyncedBeforeItIsAcknowledged) {
     ASSERT_TRUE(BlockingLog(*log).Put("k", std::to_string(i)).ok());
     EXPECT_GT(FaultyVfs::wal_syncs, before);
   }
+}
+
+TEST_F(SqliteFaultTest, AFullDiskRefusesAndLosesNothing) {
+  const auto log = Open();
+  ASSERT_NE(log, nullptr);
+  BlockingLog blocking(*log);
+  Batch batch;
+  batch.log_id = "room:a";
+  batch.epoch = blocking.Create("room:a")->epoch;
+  const auto append = [&](int64_t offset, const std::string& text) {
+    batch.first_offset = offset;
+    batch.records = {std::make_shared<const std::string>(text)};
+    return blocking.Append(batch);
+  };
+  ASSERT_TRUE(append(1, "kept").ok());
+  FaultyVfs::full = true;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(IsDiskFull(append(2, "refused")));
+  EXPECT_TRUE(IsDiskFull(blocking.Put("k", "v")));
+  EXPECT_TRUE(IsDiskFull(blocking.Create("room:b").status()));
+  EXPECT_TRUE(IsDiskFull(blocking.Delete("room:a")));
+  EXPECT_EQ(blocking.Head("room:a")->last_offset, 1);
+  FaultyVfs::full = false;
+  EXPECT_TRUE(append(2, "taken").ok());
+  const auto read = blocking.Read("room:a", 0, 10);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(read->records.size(), 2u);
+  EXPECT_EQ(read->records[1].data, "taken");
+  EXPECT_TRUE(blocking.Scan("k", "", 1)->empty());
+  EXPECT_TRUE(absl::IsNotFound(blocking.Head("room:b").status()));
+}
+
+TEST_F(SqliteFaultTest, RoomIsLeftForWhatMakesRoom) {
+  {
+    const auto log = Open();
+    ASSERT_TRUE(BlockingLog(*log).Create("room:a").ok());
+    ASSERT_TRUE(BlockingLog(*log).Put("k", "v").ok());
+  }
+  const auto log = Open(nullptr, int64_t{1} << 60);
+  BlockingLog blocking(*log);
+  EXPECT_TRUE(IsDiskFull(blocking.Put("k", "w")));
+  EXPECT_TRUE(IsDiskFull(blocking.Create("room:b").status()));
+  EXPECT_TRUE(blocking.Trim("room:a", {.max_count = 1}, 0).ok());
+  EXPECT_TRUE(blocking.Erase("k").ok());
+  EXPECT_TRUE(blocking.Delete("room:a").ok());
 }
 
 using SqliteFaultDeathTest = SqliteFaultTest;

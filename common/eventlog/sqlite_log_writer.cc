@@ -237,6 +237,16 @@ absl::Status SqliteLogWriter::Commit() {
   return commit_.Run();
 }
 
+absl::Status SqliteLogWriter::Rollback() {
+  in_transaction_ = false;
+  // What the rows are can be read again.
+  cache_.Clear();
+  has_deleted_logs_ = true;
+  // SQLite may have rolled back by itself.
+  if (sqlite3_get_autocommit(database_.handle()) != 0) return absl::OkStatus();
+  return database_.Execute("ROLLBACK");
+}
+
 absl::Status SqliteLogWriter::Checkpoint() {
   // RESTART waits for readers, so that the next commit begins the file anew. Ours are short; those
   // of other programs, a backup for one, are not waited for long.
@@ -246,7 +256,8 @@ absl::Status SqliteLogWriter::Checkpoint() {
   sqlite3_busy_timeout(database_.handle(), kBusyTimeoutMs);
   if (code == SQLITE_OK) {
     wal_pages_ = 0;
-  } else if ((code & 0xff) != SQLITE_BUSY) {
+  } else if ((code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_FULL) {
+    // On a full disk the write-ahead log stays as it is, and holds everything.
     return SqliteError(database_.handle(), code, "checkpoint");
   }
   kept_wal_pages_ = wal_pages_;

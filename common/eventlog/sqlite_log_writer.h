@@ -17,7 +17,8 @@ namespace covet::eventlog {
 // Applies writes to the database, without threads of its own; used by one thread.
 //
 // The states of logs in memory run ahead of the database between Apply and Commit. So after an
-// error from any call nothing here can be trusted, and the process must end.
+// error from any call nothing here can be trusted, and the process must end; but for
+// RESOURCE_EXHAUSTED, a full disk, after which Rollback goes back to the last commit.
 class SqliteLogWriter {
  public:
   static absl::StatusOr<std::unique_ptr<SqliteLogWriter>> Create(SqliteDatabase database,
@@ -29,6 +30,8 @@ class SqliteLogWriter {
   absl::Status Apply(const WriteOp& op, Outcome* outcome);
   // Commits what was applied; durable once it returns. Nothing to do is OK.
   absl::Status Commit();
+  // Undoes what was applied since the last commit.
+  absl::Status Rollback();
 
   // Whether batches of deleted logs remain. Each Commit removes a bounded number of them.
   bool has_deleted_logs() const { return has_deleted_logs_; }

@@ -3,6 +3,7 @@
 #include <grpcpp/server_context.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
@@ -47,6 +48,10 @@ CallScope::CallScope(const CallTools& tools, grpc::CallbackServerContext* contex
        {"method", full_method},
        {"reason", std::string_view(admission_.message().data(), admission_.message().size())},
        {"correlation_id", info_.correlation_id}});
+}
+
+void CallScope::OnCredentialEnd(std::function<void(absl::Status)> end) {
+  open_ = tools_.open_calls->Add(info_.caller, std::move(end));
 }
 
 grpc::Status CallScope::Finish(const absl::Status& status) {

@@ -3,11 +3,13 @@
 #include <grpcpp/support/status.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "common/server/call_authenticator.h"
+#include "common/server/open_calls.h"
 
 namespace covet {
 class Clock;
@@ -24,6 +26,7 @@ struct CallTools {
   CallMetrics* metrics = nullptr;
   const Clock* clock = nullptr;
   IdGenerator* ids = nullptr;
+  OpenCalls* open_calls = nullptr;
 };
 
 // The metadata key of the correlation id, in both directions.
@@ -49,6 +52,8 @@ class CallScope {
   // OK if the caller is known; otherwise the call is to end with it.
   const absl::Status& admission() const { return admission_; }
   const CallInfo& info() const { return info_; }
+  // Runs `end` when the caller's credential ends before this does; see OpenCalls::Add. Once.
+  void OnCredentialEnd(std::function<void(absl::Status)> end);
   // The status to finish the call with. Once, either.
   grpc::Status Finish(const absl::Status& status);
   grpc::Status FinishWith(grpc::Status status);
@@ -58,6 +63,7 @@ class CallScope {
   const int64_t started_us_;
   CallInfo info_;
   absl::Status admission_;
+  OpenCalls::Entry open_;
 };
 
 }  // namespace covet::server

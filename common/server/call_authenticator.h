@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "covet/common/v1/common.pb.h"
 
@@ -21,6 +22,8 @@ struct Caller {
   bool peer = false;
   // The peer's role, e.g. `edge`; empty for others.
   std::string peer_role;
+  // Of the API key that was shown (auth::ApiKeyFingerprint); empty for tokens and peers.
+  std::string key_fingerprint;
 };
 
 // Tells who makes a call, from its metadata. Thread-safe; does not block.
@@ -31,6 +34,9 @@ class CallAuthenticator {
   // that does not come from a peer. `full_method` is `/package.Service/Method`.
   virtual absl::StatusOr<Caller> Authenticate(const grpc::CallbackServerContext& context,
                                               std::string_view full_method) = 0;
+  // OK while the credential that told who it is still does; AUTH_EXPIRED when it has ended,
+  // AUTH_FAILED for a key that was withdrawn.
+  virtual absl::Status StillHolds(const Caller& caller) = 0;
 };
 
 }  // namespace covet::server

@@ -66,6 +66,13 @@ class ClientStream final : public std::enable_shared_from_this<ClientStream<Requ
     Finish();
   }
 
+  // Ends the call when the caller's credential ends. Once.
+  void EndWithCredential() {
+    scope_.OnCredentialEnd([weak = this->weak_from_this()](const absl::Status& status) {
+      if (const auto stream = weak.lock()) stream->End(status);
+    });
+  }
+
   // The call's reactor, for the method to return. Once.
   grpc::ServerReadReactor<Request>* reactor() {
     reactor_ = new Reactor(this->shared_from_this());  // Deletes itself in OnDone.
@@ -110,7 +117,8 @@ class ClientStream final : public std::enable_shared_from_this<ClientStream<Requ
   absl::Status status_;  // Before Finish.
 };
 
-// Serves one client-streaming call: authenticates the caller, then runs
+// Serves one client-streaming call, for as long as the caller's credential holds: authenticates the
+// caller, then runs
 //   handler(std::shared_ptr<ClientStream<Request, Response>>)
 // on a gRPC thread; it must not block. Whoever keeps the stream must end it.
 template <typename Request, typename Response, typename Handler>
@@ -124,6 +132,7 @@ grpc::ServerReadReactor<Request>* HandleClientStream(const CallTools& tools,
   if (!stream->admission().ok()) {
     stream->End(stream->admission());
   } else {
+    stream->EndWithCredential();
     std::forward<Handler>(handler)(std::move(stream));
   }
   return reactor;

@@ -28,6 +28,7 @@
 #include "common/server/grpc_server.h"
 #include "common/server/keep_warm.h"
 #include "common/server/logging_config.h"
+#include "common/server/open_calls.h"
 #include "common/server/operator_metrics.h"
 #include "common/server/service_manager.h"
 #include "common/server/signals.h"
@@ -129,7 +130,8 @@ class Process {
     policy_.emplace(*std::move(policy));
     peers_.emplace(std::move(cluster_key), SystemClock());
     authenticator_.emplace(*users_, *peers_, SystemClock());
-    calls_ = {&*authenticator_, &call_metrics_, &SystemClock(), &SystemIds()};
+    open_calls_.emplace(*authenticator_);
+    calls_ = {&*authenticator_, &call_metrics_, &SystemClock(), &SystemIds(), &*open_calls_};
     const std::string own_role = absl::StrJoin(config_->targets(), "-");
     channels_ = std::make_unique<Channels>(
         config_, [this, own_role] { return auth::MakePeerTokenInterceptor(*peers_, own_role); });
@@ -284,6 +286,7 @@ class Process {
   std::optional<policy::PolicyStore> policy_;
   std::optional<auth::PeerTokens> peers_;
   std::optional<auth::GrpcAuthenticator> authenticator_;
+  std::optional<OpenCalls> open_calls_;
   CallTools calls_;
   std::unique_ptr<Channels> channels_;
   std::unique_ptr<GrpcServer> server_;

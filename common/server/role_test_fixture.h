@@ -73,6 +73,7 @@ class RoleTest : public ServingTest {
       caller.identity.add_roles("operator");
       return caller;
     }
+    absl::Status StillHolds(const Caller&) override { return absl::OkStatus(); }
   };
 
   static std::shared_ptr<const policy::Policy> EverythingIsAllowed() {
@@ -89,7 +90,8 @@ class RoleTest : public ServingTest {
 
   std::string directory_;
   Anyone anyone_;
-  CallTools calls_{&anyone_, &metrics_, &SystemClock(), &SystemIds()};
+  OpenCalls open_calls_{anyone_};
+  CallTools calls_{&anyone_, &metrics_, &SystemClock(), &SystemIds(), &open_calls_};
   policy::PolicyStore policy_{EverythingIsAllowed()};
 };
 

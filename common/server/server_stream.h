@@ -108,6 +108,13 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
     drained();
   }
 
+  // Ends the call when the caller's credential ends. Once.
+  void EndWithCredential() {
+    scope_.OnCredentialEnd([weak = this->weak_from_this()](absl::Status status) {
+      if (const auto stream = weak.lock()) stream->Abort(std::move(status));
+    });
+  }
+
   // The call's reactor, for the method to return. Once.
   grpc::ServerWriteReactor<Response>* reactor() {
     reactor_ = new Reactor(this->shared_from_this());  // Deletes itself in OnDone.
@@ -221,7 +228,8 @@ class ServerStream final : public std::enable_shared_from_this<ServerStream<Resp
   std::function<void()> drained_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Serves one server-streaming call: authenticates the caller, then runs
+// Serves one server-streaming call, for as long as the caller's credential holds: authenticates the
+// caller, then runs
 //   handler(const Request&, std::shared_ptr<ServerStream<Response>>)
 // on a gRPC thread; it must not block. The request is good during the handler only. Whoever keeps
 // the stream must end it; OnClosed tells when the caller went away.
@@ -235,6 +243,7 @@ grpc::ServerWriteReactor<Response>* HandleServerStream(
   if (!stream->admission().ok()) {
     stream->End(stream->admission());
   } else {
+    stream->EndWithCredential();
     std::forward<Handler>(handler)(*request, std::move(stream));
   }
   return reactor;

@@ -75,6 +75,21 @@ class ServerStreamTest : public ServingTest {
   grpc::ClientContext context_;
 };
 
+TEST_P(ServerStreamTest, EndsWithTheCallersCredential) {
+  auto reader = Join();
+  const auto stream = service_.Take();
+  JoinResponse response;
+  EXPECT_EQ(stream->Send(Message(1)), StreamSend::kQueued);
+  EXPECT_TRUE(reader->Read(&response));
+  std::promise<void> closed;
+  stream->OnClosed([&] { closed.set_value(); });
+  authenticator_.expired = true;
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  closed.get_future().wait();
+  EXPECT_EQ(stream->Send(Message(2)), StreamSend::kRefused);
+}
+
 TEST_P(ServerStreamTest, DeliversInOrderAndEndsAfterTheLast) {
   auto reader = Join();
   const auto stream = service_.Take();

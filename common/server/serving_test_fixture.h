@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "common/server/call_metrics.h"
 #include "common/server/channels.h"
 #include "common/server/grpc_server.h"
+#include "common/server/open_calls.h"
 #include "grpcpp/server_context.h"
 
 namespace covet::server {
@@ -30,6 +32,11 @@ class UserHeaderAuthenticator final : public CallAuthenticator {
     caller.identity.set_user_id(std::string(it->second.data(), it->second.size()));
     return caller;
   }
+  absl::Status StillHolds(const Caller&) override {
+    return expired ? absl::UnauthenticatedError("expired") : absl::OkStatus();
+  }
+
+  std::atomic<bool> expired{false};
 };
 
 // A server on a free port with a channel to it; the parameter says whether in process.
@@ -66,7 +73,8 @@ class ServingTest : public ::testing::TestWithParam<bool> {
   metrics::Registry registry_;
   CallMetrics metrics_{&registry_};
   UserHeaderAuthenticator authenticator_;
-  CallTools tools_{&authenticator_, &metrics_, &SystemClock(), &SystemIds()};
+  OpenCalls open_calls_{authenticator_, /*review_ms=*/10};
+  CallTools tools_{&authenticator_, &metrics_, &SystemClock(), &SystemIds(), &open_calls_};
   std::shared_ptr<const config::Config> config_;
   std::unique_ptr<GrpcServer> server_;
   std::unique_ptr<Channels> channels_;

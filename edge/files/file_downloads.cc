@@ -56,11 +56,23 @@ std::optional<std::string> Copy(const HttpRequest& request, std::string_view nam
   return value ? std::optional<std::string>(*value) : std::nullopt;
 }
 
+// Counts a download from its request to its end.
+class Running {
+ public:
+  explicit Running(std::atomic<int64_t>& count) : count_(count) { ++count_; }
+  Running(const Running& other) : Running(other.count_) {}
+  Running& operator=(const Running&) = delete;
+  ~Running() { --count_; }
+
+ private:
+  std::atomic<int64_t>& count_;
+};
+
 // A file's bytes on their way to the socket.
 class Body final : public HttpBody {
  public:
-  Body(std::shared_ptr<FileBody> file, DownloadCounters& counters)
-      : file_(std::move(file)), counters_(counters) {
+  Body(std::shared_ptr<FileBody> file, DownloadCounters& counters, const Running& running)
+      : file_(std::move(file)), counters_(counters), running_(running) {
     ++counters_.open;
   }
   ~Body() override { --counters_.open; }
@@ -80,15 +92,18 @@ class Body final : public HttpBody {
  private:
   const std::shared_ptr<FileBody> file_;
   DownloadCounters& counters_;
+  const Running running_;
 };
 
 class Lookup final : public HttpPending, public std::enable_shared_from_this<Lookup> {
  public:
-  Lookup(FilesGateway& gateway, EdgeThread& thread, DownloadCounters& counters, std::string file_id,
-         files::v1::LinkProof link, FileConditions conditions)
+  Lookup(FilesGateway& gateway, EdgeThread& thread, DownloadCounters& counters,
+         std::atomic<int64_t>& running, std::string file_id, files::v1::LinkProof link,
+         FileConditions conditions)
       : gateway_(gateway),
         thread_(thread),
         counters_(counters),
+        running_(running),
         file_id_(std::move(file_id)),
         link_(std::move(link)),
         conditions_(std::move(conditions)) {}
@@ -133,7 +148,7 @@ class Lookup final : public HttpPending, public std::enable_shared_from_this<Loo
     response.content_length = plan.length;
     if (plan.length > 0 && !conditions_.head) {
       response.stream = std::make_shared<Body>(
-          gateway_.Open(thread_, file_id_, plan.offset, plan.length), counters_);
+          gateway_.Open(thread_, file_id_, plan.offset, plan.length), counters_, running_);
     }
     return response;
   }
@@ -141,6 +156,7 @@ class Lookup final : public HttpPending, public std::enable_shared_from_this<Loo
   FilesGateway& gateway_;
   EdgeThread& thread_;
   DownloadCounters& counters_;
+  const Running running_;
   const std::string file_id_;
   const files::v1::LinkProof link_;
   const FileConditions conditions_;
@@ -185,7 +201,7 @@ HttpResponse FileDownloads::OnRequest(const HttpRequest& request) {
   conditions.if_range = Copy(request, "If-Range");
   HttpResponse response;
   response.pending =
-      std::make_shared<Lookup>(gateway_, *threads_[request.thread_index], counters_,
+      std::make_shared<Lookup>(gateway_, *threads_[request.thread_index], counters_, running_,
                                std::string(file_id), std::move(link), std::move(conditions));
   return response;
 }

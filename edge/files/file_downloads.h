@@ -24,9 +24,11 @@ struct DownloadCounters {
 // goes on to `other`. Called on every edge thread.
 class FileDownloads final : public HttpHandler {
  public:
-  // All must outlive it; `draining` refuses new downloads.
-  FileDownloads(FilesGateway& gateway, HttpHandler& other, const std::atomic<bool>& draining)
-      : gateway_(gateway), other_(other), draining_(draining) {}
+  // All must outlive it, and its downloads; `draining` refuses new ones, and those under way are
+  // counted in `running` for whoever drains.
+  FileDownloads(FilesGateway& gateway, HttpHandler& other, const std::atomic<bool>& draining,
+                std::atomic<int64_t>& running)
+      : gateway_(gateway), other_(other), draining_(draining), running_(running) {}
 
   // The edge's threads, in their order. Before the first request.
   void Bind(std::vector<EdgeThread*> threads) { threads_ = std::move(threads); }
@@ -39,6 +41,7 @@ class FileDownloads final : public HttpHandler {
   FilesGateway& gateway_;
   HttpHandler& other_;
   const std::atomic<bool>& draining_;
+  std::atomic<int64_t>& running_;
   std::vector<EdgeThread*> threads_;
   DownloadCounters counters_;
 };

@@ -284,7 +284,8 @@ class EdgeRole final : public server::Role {
     static_files_ = std::make_unique<StaticFiles>(*std::move(files), *upgrade_);
     HttpHandler* http = static_files_.get();
     if (files_) {
-      downloads_ = std::make_unique<FileDownloads>(*files_, *static_files_, shared_.draining);
+      downloads_ = std::make_unique<FileDownloads>(*files_, *static_files_, shared_.draining,
+                                                   shared_.running);
       http = downloads_.get();
     }
     absl::StatusOr<std::unique_ptr<TransportServer>> server = TransportServer::Create(

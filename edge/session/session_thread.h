@@ -44,7 +44,8 @@ struct SessionShared {
   limits::MemoryBudget memory;
   limits::QueueSizes queue_sizes;
   std::atomic<bool> draining{false};
-  std::atomic<int64_t> running{0};      // RPC calls, which a drain gives some time to end.
+  // RPC calls, chunks and downloads, which a drain gives some time to end.
+  std::atomic<int64_t> running{0};
   std::atomic<int64_t> connections{0};  // That hold a slot of max_connections.
 };
 

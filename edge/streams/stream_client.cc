@@ -27,6 +27,9 @@ absl::Status RefusalOf(const absl::Status& status, const StreamSource& source) {
     case absl::StatusCode::kUnimplemented:
     case absl::StatusCode::kNotFound:
       return Failed("RESOURCE_NOT_FOUND", "no such stream", source);
+    // In a user's name, of whose roles the service knows better.
+    case absl::StatusCode::kPermissionDenied:
+      return status;
     case absl::StatusCode::kInvalidArgument:
       return Failed("BAD_FILTER", std::string(status.message()), source);
     default:
@@ -35,7 +38,7 @@ absl::Status RefusalOf(const absl::Status& status, const StreamSource& source) {
 }
 
 StreamBatchPtr ToBatch(google::protobuf::RepeatedPtrField<streams::v1::Record>* records,
-                       int64_t after, int64_t last, bool gap) {
+                       int64_t after, int64_t last, bool gap, int64_t now_ms) {
   auto batch = std::make_shared<StreamBatch>();
   batch->first_offset = after + 1;
   batch->last_offset = last;
@@ -43,8 +46,12 @@ StreamBatchPtr ToBatch(google::protobuf::RepeatedPtrField<streams::v1::Record>* 
   batch->records.reserve(records->size());
   for (streams::v1::Record& record : *records) {
     if (record.offset() <= after) continue;
+    int64_t expires_at_ms = 0;
+    if (record.has_ttl()) {
+      expires_at_ms = now_ms + record.ttl().seconds() * 1000 + record.ttl().nanos() / 1'000'000;
+    }
     batch->records.push_back(
-        {record.offset(), std::move(*record.mutable_payload()->mutable_json())});
+        {record.offset(), std::move(*record.mutable_payload()->mutable_json()), expires_at_ms});
   }
   return batch;
 }
@@ -144,8 +151,8 @@ void StreamClient::Read(uint32_t thread, uint64_t token, const StreamSource& sou
                      page.epoch = response.epoch();
                      page.oldest_offset = response.first_offset();
                      page.head_offset = response.head_offset();
-                     page.batch =
-                         ToBatch(response.mutable_records(), after, response.last_offset(), false);
+                     page.batch = ToBatch(response.mutable_records(), after, response.last_offset(),
+                                          false, clock_.SteadyMillis());
                      const absl::MutexLock lock(&mutex_);
                      if (stopped_) return;
                      dispatcher_.Dispatch(thread, std::make_shared<StreamItem>(std::move(page)));
@@ -241,6 +248,11 @@ void StreamClient::End(Upstream& upstream, const std::string& reason) {
   if (reason == "removed") {
     FailWaiting(upstream, Failed("RESOURCE_NOT_FOUND", "no such stream", upstream.source),
                 INT64_MAX);
+  } else if (reason == "permission_revoked") {
+    FailWaiting(upstream,
+                MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
+                          {{"action", "stream:read"}}),
+                INT64_MAX);
   }
   if (upstream.attached.empty()) return Remove(upstream);
   // Those who wait have been told nothing yet: they get the log as it is now.
@@ -280,7 +292,7 @@ void StreamClient::OnMessage(uint64_t stream, SubscribeResponse message) {
                     INT64_MAX);
         return Remove(*upstream);
       }
-      return End(*upstream, reason == "removed" ? reason : "reset");
+      return End(*upstream, reason);
     }
     default:
       break;
@@ -325,8 +337,8 @@ void StreamClient::OnBatch(Upstream& upstream, streams::v1::RecordBatch batch,
   if (gate == nullptr || gate->stream != upstream.stream) {
     gate = std::make_shared<ReadGate>(wire_, upstream.stream, options_.read_ahead);
   }
-  StreamBatchPtr records =
-      ToBatch(batch.mutable_records(), upstream.last, batch.last_offset(), batch.gap());
+  StreamBatchPtr records = ToBatch(batch.mutable_records(), upstream.last, batch.last_offset(),
+                                   batch.gap(), clock_.SteadyMillis());
   counters_.records += static_cast<int64_t>(records->records.size());
   upstream.last = batch.last_offset();
   if (gate->Take()) {
@@ -351,7 +363,14 @@ void StreamClient::OnDown(uint64_t stream, const absl::Status& status) {
   }
   // A source that is down may come back, and nothing is lost meanwhile.
   if (!refusal.ok() && DetailsOf(refusal)["reason"] != "SOURCE_DOWN") {
-    return End(*upstream, status.code() == absl::StatusCode::kNotFound ? "removed" : "reset");
+    switch (status.code()) {
+      case absl::StatusCode::kNotFound:
+        return End(*upstream, "removed");
+      case absl::StatusCode::kPermissionDenied:
+        return End(*upstream, "permission_revoked");
+      default:
+        return End(*upstream, "reset");
+    }
   }
   if (was_live) {
     log::Warning("stream_interrupted", {{"resource_id", upstream->source.request.resource_id()},

@@ -22,6 +22,11 @@ void AppendRefs(const StreamBatchPtr& batch, int64_t after, int64_t last,
   }
 }
 
+std::vector<RecordRef> Alive(std::vector<RecordRef> refs, int64_t now_ms) {
+  std::erase_if(refs, [&](const RecordRef& ref) { return !ref.record().IsAlive(now_ms); });
+  return refs;
+}
+
 }  // namespace
 
 void StreamHub::Add(StreamReader* reader) {
@@ -185,7 +190,13 @@ void StreamHub::TakeIn(StreamGroup& group, const StreamBatchPtr& batch) {
 void StreamHub::OnDeadline(StreamGroup& group) { Flush(group, last_); }
 
 void StreamHub::Flush(StreamGroup& group, int64_t last) {
-  const std::vector<RecordRef> refs = group.pending.Take();
+  const bool had_records = !group.pending.empty();
+  const std::vector<RecordRef> refs = Alive(group.pending.Take(), host_.NowMillis());
+  if (had_records && refs.empty() && !group.gap) {
+    // Nothing is left to send, as if nothing had matched.
+    host_.SetDeadline(group, 0);
+    return;
+  }
   const bool gap = std::exchange(group.gap, false);
   const int64_t first = group.flushed + 1;
   group.flushed = last;
@@ -214,6 +225,8 @@ void StreamHub::Flush(StreamGroup& group, int64_t last) {
 
 StreamFrame StreamHub::Build(const std::vector<RecordRef>& refs, int64_t first, int64_t last,
                              bool gap) {
+  StreamFrame frame;
+  bool all_expire = !refs.empty();
   StreamDataMessage message;
   message.stream_type = StreamTypeName(source_.request.stream_type());
   message.resource_id = source_.request.resource_id();
@@ -222,11 +235,35 @@ StreamFrame StreamHub::Build(const std::vector<RecordRef>& refs, int64_t first, 
   message.last_offset = last;
   message.gap = gap;
   message.batch.reserve(refs.size());
-  for (const RecordRef& ref : refs) message.batch.push_back(ref.record().json);
+  for (const RecordRef& ref : refs) {
+    const StreamRecord& record = ref.record();
+    message.batch.push_back(record.json);
+    if (record.expires_at_ms == 0) {
+      all_expire = false;
+      continue;
+    }
+    frame.last_expiry_ms = std::max(frame.last_expiry_ms, record.expires_at_ms);
+    if (frame.first_expiry_ms == 0 || record.expires_at_ms < frame.first_expiry_ms) {
+      frame.first_expiry_ms = record.expires_at_ms;
+    }
+  }
+  if (!all_expire) frame.last_expiry_ms = 0;
+  if (frame.first_expiry_ms != 0) {
+    frame.made_of = std::make_shared<const FrameRecords>(FrameRecords{refs, first, last});
+  }
   EncodedMessage encoded = host_.encoder().StreamData(message);
   ++host_.counters().frames_built;
-  return {Frame::Text(std::move(encoded.text), encoded.splice), static_cast<uint32_t>(refs.size()),
-          gap};
+  frame.frame = Frame::Text(std::move(encoded.text), encoded.splice);
+  frame.records = static_cast<uint32_t>(refs.size());
+  frame.gap = gap;
+  return frame;
+}
+
+StreamFrame StreamHub::WithoutExpired(const StreamFrame& frame) {
+  const int64_t now_ms = host_.NowMillis();
+  if (frame.first_expiry_ms == 0 || now_ms < frame.first_expiry_ms) return frame;
+  const FrameRecords& records = *frame.made_of;
+  return Build(Alive(records.refs, now_ms), records.first, records.last, frame.gap);
 }
 
 void StreamHub::SendRange(StreamReader& reader, const std::vector<RecordRef>& refs, int64_t last) {
@@ -240,6 +277,7 @@ void StreamHub::SendRange(StreamReader& reader, const std::vector<RecordRef>& re
   };
   for (const RecordRef& ref : refs) {
     const StreamRecord& record = ref.record();
+    if (!record.IsAlive(host_.NowMillis())) continue;
     if (!part.empty() && (part.size() >= static_cast<size_t>(reader.buffer_size) ||
                           bytes + record.json.size() > host_.limits().frame_bytes)) {
       send(part.back().record().offset);

@@ -118,6 +118,8 @@ class StreamHub {
   void Retry(StreamReader& reader);
   // Every second or so: empty batches.
   void Tick();
+  // The frame, made anew if records of it are past their ttl by now.
+  StreamFrame WithoutExpired(const StreamFrame& frame);
 
  private:
   // `page` is null if none was needed.

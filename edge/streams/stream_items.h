@@ -15,7 +15,10 @@ namespace covet::edge {
 
 struct StreamRecord {
   int64_t offset = 0;
-  std::string json;  // The record's text.
+  std::string json;           // The record's text.
+  int64_t expires_at_ms = 0;  // Steady; from then on nobody gets it. 0 for never.
+
+  bool IsAlive(int64_t now_ms) const { return expires_at_ms == 0 || now_ms < expires_at_ms; }
 };
 
 // Records that passed a filter, and the range of offsets that was looked at. Decoded once for all
@@ -44,7 +47,7 @@ struct BatchItem {
   uint64_t upstream = 0;
   StreamBatchPtr batch;
 };
-// The upstream is over: `removed` or `reset`.
+// The upstream is over: `removed`, `permission_revoked` or `reset`.
 struct EndedItem {
   uint64_t upstream = 0;
   std::string reason;

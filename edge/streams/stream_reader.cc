@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "edge/streams/stream_hub.h"
+
 namespace covet::edge {
 namespace {
 
@@ -35,7 +37,7 @@ void StreamReader::SendWaiting(StreamCounters& counters) {
     waiting.pop_front();
     waiting_records -= CostOf(frame);
     waiting_bytes -= frame.frame->wire().size();
-    Send(frame, counters);
+    Send(hub->WithoutExpired(frame), counters);
   }
 }
 
@@ -55,6 +57,8 @@ void StreamReader::Send(const StreamFrame& frame, StreamCounters& counters) {
     if (tell_gap) told_head.append("\"gap\":true,");
     message.head = std::make_shared<const std::string>(std::move(told_head));
   }
+  // One that tells of more than records must not go with them.
+  if (message.head == head && !frame.gap) message.expires_at_ms = frame.last_expiry_ms;
   ++counters.frames_sent;
   counters.records_sent += frame.records;
   if (session->connection->Send(std::move(message)) != SendResult::kQueued) session->behind = true;

@@ -19,11 +19,22 @@ class StreamHub;
 struct StreamGroup;
 struct StreamReader;
 
+// What a frame was made of, kept where some of it may have to be left out later.
+struct FrameRecords {
+  std::vector<RecordRef> refs;
+  int64_t first = 0;
+  int64_t last = 0;
+};
+
 // A stream_data, framed for all readers of a group or for one.
 struct StreamFrame {
   FramePtr frame;  // Takes the subscription's head at its splice position.
   uint32_t records = 0;
   bool gap = false;
+  // When the first of its records is past its ttl, and when the last is; 0 for never.
+  int64_t first_expiry_ms = 0;
+  int64_t last_expiry_ms = 0;
+  std::shared_ptr<const FrameRecords> made_of;  // Null if no record has a ttl.
 };
 
 struct StreamCounters {

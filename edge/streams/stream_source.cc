@@ -83,6 +83,12 @@ SubscribeParams ParamsOf(const SubscribeMessage& message) {
   return params;
 }
 
+std::string IdentityOf(common::v1::Identity user) {
+  user.clear_session_id();
+  user.clear_expires_at();
+  return user.SerializeAsString();
+}
+
 StreamSource SourceOf(const SubscribeParams& params, const common::v1::Identity* user) {
   StreamSource source;
   source.request.set_stream_type(params.stream_type);
@@ -92,11 +98,7 @@ StreamSource SourceOf(const SubscribeParams& params, const common::v1::Identity*
   source.request.SerializeToString(&source.key);
   source.request.set_payload_format(common::v1::PAYLOAD_FORMAT_JSON);
   if (user == nullptr) return source;
-  // The same for all sessions of the user; the edge itself sees to when they end.
-  common::v1::Identity identity = *user;
-  identity.clear_session_id();
-  identity.clear_expires_at();
-  identity.SerializeToString(&source.identity);
+  source.identity = IdentityOf(*user);
   source.key.append("/").append(source.identity);
   return source;
 }

@@ -18,6 +18,10 @@ struct StreamSource {
   std::string identity;
 };
 
+// A user as upstreams are opened in their name, serialised: the same for all sessions of equal
+// roles; the edge itself sees to when those end.
+std::string IdentityOf(common::v1::Identity user);
+
 // `user` is null for what all users share; else its upstream is that user's alone.
 StreamSource SourceOf(const SubscribeParams& params, const common::v1::Identity* user = nullptr);
 

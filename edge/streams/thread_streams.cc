@@ -18,6 +18,11 @@ absl::Status Failed(std::string_view reason, std::string_view message, ErrorDeta
   return MakeError(ErrorCode::kSubscriptionFailed, message, std::move(details));
 }
 
+absl::Status MayNotRead() {
+  return MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
+                   {{"action", "stream:read"}});
+}
+
 }  // namespace
 
 bool ThreadStreams::SoonestFirst::operator()(const StreamGroup* a, const StreamGroup* b) const {
@@ -217,6 +222,8 @@ void ThreadStreams::EndHub(StreamHub& hub, const std::string& reason) {
     ended->Remove(reader);
     if (reader->entry == nullptr) {
       End(*reader, reason);
+    } else if (reason == "permission_revoked") {
+      Fail(*reader, MayNotRead());
     } else if (reason == "reset") {
       reader->read_token = 0;
       reader->retry_read = false;
@@ -232,6 +239,31 @@ void ThreadStreams::RenewSession(const common::v1::Identity& identity) {
   if (it == sessions_.end()) return;
   it->second->identity = identity;
   Recheck(identity);
+  BeginAnewAs(identity);
+}
+
+void ThreadStreams::BeginAnewAs(const common::v1::Identity& identity) {
+  const auto it = sessions_.find(identity.session_id());
+  if (it == sessions_.end()) return;
+  std::vector<uint64_t> ids;
+  for (const auto& reader : it->second->readers) {
+    const std::string& opened_as = reader->hub->source().identity;
+    if (!opened_as.empty() && opened_as != IdentityOf(identity)) ids.push_back(reader->id);
+  }
+  for (const uint64_t id : ids) {
+    StreamReader* reader = Find(id);
+    if (reader == nullptr) continue;
+    if (reader->entry == nullptr) {
+      End(*reader, "reset");
+      continue;
+    }
+    StreamHub& before = *reader->hub;
+    before.Remove(reader);
+    RemoveHubIfEmpty(before);
+    reader->read_token = 0;
+    reader->retry_read = false;
+    Enter(*reader, HubFor(SourceFor(*reader)));
+  }
 }
 
 void ThreadStreams::Recheck(const common::v1::Identity& identity) {
@@ -247,8 +279,7 @@ void ThreadStreams::Recheck(const common::v1::Identity& identity) {
     if (reader->entry == nullptr) {
       End(*reader, "permission_revoked");
     } else {
-      Fail(*reader, MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
-                              {{"action", "stream:read"}}));
+      Fail(*reader, MayNotRead());
     }
   }
 }

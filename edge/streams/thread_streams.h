@@ -76,6 +76,8 @@ class ThreadStreams final : public StreamGateway, private StreamHubHost {
   void End(StreamReader& reader, const std::string& reason);
   void Fail(StreamReader& reader, const absl::Status& status);
   void EndHub(StreamHub& hub, const std::string& reason);
+  // Streams of the user's own are opened anew where the backend would be told of other roles.
+  void BeginAnewAs(const common::v1::Identity& identity);
   void Recheck(const common::v1::Identity& identity);
 
   void On(const AttachedItem& item);

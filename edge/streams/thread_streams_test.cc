@@ -130,7 +130,8 @@ class ThreadStreamsTest : public testing::Test, public StreamDispatcher {
     client_.OnMessage(Stream(), std::move(message));
     RunItems();
   }
-  void Records(int64_t first, int64_t last) {
+  // Those up to `short_lived` live for 500 ms.
+  void Records(int64_t first, int64_t last, int64_t short_lived = 0) {
     SubscribeResponse message;
     message.mutable_batch()->set_first_offset(first);
     message.mutable_batch()->set_last_offset(last);
@@ -138,6 +139,7 @@ class ThreadStreamsTest : public testing::Test, public StreamDispatcher {
       streams::v1::Record& record = *message.mutable_batch()->add_records();
       record.set_offset(n);
       record.mutable_payload()->set_json("{\"n\":" + std::to_string(n) + "}");
+      if (n <= short_lived) record.mutable_ttl()->set_nanos(500'000'000);
     }
     client_.OnMessage(Stream(), std::move(message));
   }
@@ -291,6 +293,56 @@ TEST_F(ThreadStreamsTest, ADropIsToldByTheNextFrameWhichThereAlwaysIs) {
   EXPECT_EQ(threads_[0]->stream_counters().records_dropped, 5);
 }
 
+TEST_F(ThreadStreamsTest, ARecordPastItsTimeLeavesItsBatch) {
+  Subscriber a;
+  Subscribe(a, Params("1", 1'000));
+  Opened(0);
+  Records(1, 2, /*short_lived=*/1);
+  RunItems();
+  Tick(1'000);
+  std::vector<std::string> sent = a.Take();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_THAT(sent[0], HasSubstr("\"first_offset\":1,\"last_offset\":2"));
+  EXPECT_THAT(sent[0], HasSubstr("[{\"n\":2}]"));
+  // A batch of which nothing is left is as one that nothing matched.
+  Records(3, 4, /*short_lived=*/4);
+  RunItems();
+  Tick(1'000);
+  EXPECT_THAT(a.Take(), IsEmpty());
+  Records(5, 5);
+  RunItems();
+  Tick(1'000);
+  sent = a.Take();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_THAT(sent[0], HasSubstr("\"first_offset\":3,\"last_offset\":5"));
+}
+
+TEST_F(ThreadStreamsTest, ARecordPastItsTimeIsNotSentToASlowReader) {
+  Subscriber a;
+  Subscribe(a, Params("1", 50));
+  Opened(0);
+  a.fake.next_result = SendResult::kBackpressure;
+  Records(1, 1);
+  RunItems();
+  Tick(50);
+  EXPECT_THAT(a.Take(), SizeIs(1));
+  Records(2, 3, /*short_lived=*/2);
+  RunItems();
+  Tick(50);
+  Records(4, 4, /*short_lived=*/4);
+  RunItems();
+  Tick(50);
+  a.fake.next_result = SendResult::kQueued;
+  Tick(449);
+  threads_[0]->OnDrained("s");
+  const std::vector<std::string> sent = a.Take();
+  ASSERT_THAT(sent, SizeIs(2));
+  EXPECT_THAT(sent[0], HasSubstr("\"first_offset\":2,\"last_offset\":3"));
+  EXPECT_THAT(sent[0], HasSubstr("[{\"n\":3}]"));
+  // In time, though only just; the connection drops it if it waits there.
+  EXPECT_THAT(sent[1], HasSubstr("[{\"n\":4}]"));
+}
+
 TEST_F(ThreadStreamsTest, AChangedPolicyEndsWhatItNoLongerAllows) {
   Subscriber a;
   Subscribe(a, Params("1"));
@@ -319,6 +371,19 @@ TEST_F(ThreadStreamsTest, AStreamOfEachUserIsOpenedInTheUsersName) {
   const auto second = Subscribe(b, Params("1"), "b");
   EXPECT_EQ((*second)->offset, 3);
   EXPECT_THAT(wire_.streams, SizeIs(2));
+  // Until they have other roles: what the backend was told holds no longer.
+  identity = User("a");
+  identity.add_roles("more");
+  threads_[0]->RenewSession(identity);
+  ASSERT_THAT(a.ended, SizeIs(1));
+  EXPECT_EQ(a.ended[0].second, "reset");
+  threads_[0]->RenewSession(User("b"));
+  EXPECT_THAT(b.ended, IsEmpty());
+  closed.mutable_closed()->set_reason("permission_revoked");
+  client_.OnMessage(Stream(), std::move(closed));
+  RunItems();
+  ASSERT_THAT(b.ended, SizeIs(1));
+  EXPECT_EQ(b.ended[0].second, "permission_revoked");
 }
 
 }  // namespace

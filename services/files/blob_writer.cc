@@ -8,10 +8,17 @@
 #include <chrono>
 
 #include "common/auth/crypto.h"
+#include "common/base/disk_space.h"
 #include "common/logging/log.h"
 #include "services/files/domain/errors.h"
 
 namespace covet::files {
+namespace {
+
+// What an upload must leave of the disk, for what was accepted before it.
+constexpr int64_t kMinFreeBytes = int64_t{16} << 20;
+
+}  // namespace
 
 BlobWriter::BlobWriter(std::string directory, DiskBlobsCounters& counters, Executor& executor)
     : directory_(std::move(directory)),
@@ -86,6 +93,9 @@ absl::StatusOr<bool> BlobWriter::PrepareFile(const std::string& blob, int64_t si
   if (!fd.ok()) return fd.status();
   made.fd = *std::move(fd);
   absl::Status status = Allocate(made.fd.get(), size);
+  if (status.ok() && FreeDiskBytes(directory_) < kMinFreeBytes) {
+    status = absl::ResourceExhaustedError("too little of the disk would be left");
+  }
   if (status.ok() && ::fdatasync(made.fd.get()) != 0) status = PosixError("sync", path);
   if (status.ok()) status = SyncDirectory(directory_ + "/incoming");
   if (!status.ok()) {

@@ -5,6 +5,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "common/eventlog/sqlite_database.h"
+#include "services/files/disk_reserve.h"
 
 namespace covet::files {
 namespace {
@@ -151,7 +152,8 @@ class SqliteMetadata final : public Metadata {
   }
 
  public:
-  explicit SqliteMetadata(SqliteDatabase database) : database_(std::move(database)) {}
+  SqliteMetadata(SqliteDatabase database, const std::string& path)
+      : database_(std::move(database)), reserve_(path + ".reserve") {}
 
   absl::Status Prepare() {
     const std::string upload = absl::StrCat("SELECT ", kUploadColumns, " FROM uploads WHERE ");
@@ -199,6 +201,7 @@ class SqliteMetadata final : public Metadata {
   }
 
   absl::Status Commit() override {
+    if (in_transaction_) reserve_.Prepare();
     if (status_.ok() && in_transaction_) status_ = commit_.Run();
     in_transaction_ = false;
     return status_;
@@ -359,6 +362,7 @@ class SqliteMetadata final : public Metadata {
 
  private:
   SqliteDatabase database_;
+  DiskReserve reserve_;
   absl::Status status_;
   bool in_transaction_ = false;
   SqliteStatement begin_, commit_;
@@ -407,7 +411,7 @@ absl::StatusOr<std::unique_ptr<Metadata>> OpenSqliteMetadata(const std::string& 
   absl::Status status = database->Execute("PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;");
   if (status.ok()) status = CheckTables(*database, path);
   if (!status.ok()) return status;
-  auto metadata = std::make_unique<SqliteMetadata>(*std::move(database));
+  auto metadata = std::make_unique<SqliteMetadata>(*std::move(database), path);
   if (status = metadata->Prepare(); !status.ok()) return status;
   return metadata;
 }

@@ -35,6 +35,11 @@ class UploadCall final : public Reactor, public Uploader {
       return Finish(scope_.Finish(status));
     }
     StartSendInitialMetadata();
+    scope_.OnCredentialEnd([&executor = executor_, call = std::weak_ptr(self_)](const auto& over) {
+      executor.Post([call, over] {
+        if (const auto self = call.lock()) (*self)->Expire(over);
+      });
+    });
     executor_.Post([this] {
       id_ = core_.Attach(
           this, std::make_shared<const common::v1::Identity>(scope_.info().caller.identity));
@@ -136,6 +141,15 @@ class UploadCall final : public Reactor, public Uploader {
     Finish(scope_.Finish(absl::CancelledError("the caller went away")));
   }
 
+  // The caller's credential has ended: what is not being written yet is not written any more.
+  void Expire(const absl::Status& status) {
+    if (finished_) return;
+    core_.Detach(id_);
+    ending_ = status;
+    while (out_.size() > (writing_ ? 1u : 0u)) out_.pop_back();
+    Write();
+  }
+
   server::CallScope scope_;
   Executor& executor_;
   FilesCore& core_;
@@ -148,6 +162,8 @@ class UploadCall final : public Reactor, public Uploader {
   bool writing_ = false;
   bool finished_ = false;
   std::optional<absl::Status> ending_;
+  // For what may come after this has gone, on the executor.
+  const std::shared_ptr<UploadCall*> self_ = std::make_shared<UploadCall*>(this);
 };
 
 }  // namespace

@@ -2,15 +2,7 @@
 
 namespace covet::rooms {
 
-RoomsMetrics::RoomsMetrics(metrics::Registry* registry)
-    : commit_seconds_(registry->AddHistogram(
-          "covet_rooms_commit_seconds", "From taking writes off the queue to the end of the fsync.",
-          metrics::LatencyBuckets())),
-      commits_(registry->AddCounter("covet_rooms_commits_total", "Commits of the event log.")),
-      records_(registry->AddCounter("covet_rooms_records_total", "Records that commits appended.")),
-      refused_writes_(registry->AddCounter("covet_rooms_refused_writes_total",
-                                           "Writes that a full queue turned away.")),
-      wal_bytes_(registry->AddGauge("covet_rooms_wal_bytes", "The write-ahead log's size.")) {
+RoomsMetrics::RoomsMetrics(metrics::Registry* registry) : log_(registry, "rooms") {
   const auto counter = [&](const char* name, const char* help, Value value) {
     registrations_.push_back(registry->AddCallbackCounter(
         name, help, {},
@@ -52,13 +44,6 @@ void RoomsMetrics::Copy(const RoomsCore& core) {
   values[kEdges] = static_cast<int64_t>(core.edge_count());
   values[kInflightBytes] = core.inflight_bytes();
   values[kInflightLimit] = core.max_inflight_bytes();
-}
-
-void RoomsMetrics::OnCommit(const Commit& commit) {
-  commit_seconds_.Observe(static_cast<double>(commit.duration_us) / 1e6);
-  commits_.Add();
-  records_.Add(static_cast<double>(commit.records));
-  wal_bytes_.Set(static_cast<double>(commit.wal_bytes));
 }
 
 }  // namespace covet::rooms

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/eventlog/sqlite_event_log.h"
+#include "common/eventlog/log_metrics.h"
 #include "common/metrics/metrics.h"
 #include "services/rooms/domain/rooms_core.h"
 
@@ -14,15 +14,14 @@ namespace covet::rooms {
 
 // What Prometheus sees of the rooms role. The core's numbers are copied on its own thread every
 // tick and read by scrapes from any.
-class RoomsMetrics final : public eventlog::SqliteLogObserver {
+class RoomsMetrics {
  public:
   explicit RoomsMetrics(metrics::Registry* registry);
 
   // On the core's executor.
   void Copy(const RoomsCore& core);
-
-  void OnCommit(const Commit& commit) override;
-  void OnRefusedWrite() override { refused_writes_.Add(); }
+  // Of the log on disk.
+  eventlog::LogMetrics& log() { return log_; }
 
  private:
   enum Value : size_t {
@@ -43,11 +42,7 @@ class RoomsMetrics final : public eventlog::SqliteLogObserver {
   using Values = std::array<std::atomic<int64_t>, kValues>;
 
   const std::shared_ptr<Values> values_ = std::make_shared<Values>();
-  metrics::Histogram commit_seconds_;
-  metrics::Counter commits_;
-  metrics::Counter records_;
-  metrics::Counter refused_writes_;
-  metrics::Gauge wal_bytes_;
+  eventlog::LogMetrics log_;
   std::vector<metrics::CallbackRegistration> registrations_;
 };
 

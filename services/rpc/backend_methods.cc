@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "services/rpc/caller_metadata.h"
+#include "common/backends/caller_metadata.h"
+#include "common/server/call.h"
 
 namespace covet::rpc {
 namespace {
@@ -23,7 +24,9 @@ class BackendMethod final : public Method {
                                               backends::CallDone done) const override {
     backends::CallOptions options;
     options.timeout_ms = request.timeout_ms;
-    options.metadata = CallerMetadata(request);
+    options.metadata = backends::CallerMetadata(request.identity);
+    options.metadata.emplace_back(server::kCorrelationIdKey,
+                                  backends::MetadataValue(request.correlation_id));
     return owner_.Call(method_, request.params, std::move(options), std::move(done));
   }
   const google::protobuf::Descriptor& params() const override {

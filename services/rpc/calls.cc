@@ -1,5 +1,6 @@
 #include "services/rpc/calls.h"
 
+#include <string>
 #include <utility>
 
 #include "common/errors/error.h"
@@ -38,7 +39,8 @@ void LogCall(const LogEntry& entry, const MethodPtr& method, std::string_view co
 
 Calls::Calls(const Options& options, const Clock& clock, const Snapshot<policy::Policy>& policy,
              RpcMetrics& metrics)
-    : options_(options),
+    : max_concurrency_(options.max_concurrency),
+      max_bytes_(options.max_bytes),
       clock_(clock),
       policy_(policy),
       metrics_(metrics),
@@ -77,7 +79,11 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
     return refuse(MakeCallError(ErrorCode::kUnavailable, "the rpc service is draining",
                                 {{"reason", "DRAINING"}}));
   }
-  if (in_flight_.fetch_add(1, std::memory_order_relaxed) > options_.max_concurrency) {
+  const size_t max_bytes = max_bytes_.load(std::memory_order_relaxed);
+  if (request.params.size() > max_bytes) {
+    return refuse(TooLarge("params", request.params.size(), max_bytes));
+  }
+  if (in_flight_.fetch_add(1, std::memory_order_relaxed) > max_concurrency_) {
     End();
     return refuse(MakeCallError(ErrorCode::kUnavailable, "too many calls at once",
                                 {{"reason", "OVERLOADED"}}));
@@ -93,11 +99,8 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
                                   entry = std::shared_ptr<const LogEntry>(std::move(entry)),
                                   done = std::move(done)](CallResult result) {
     if (const auto* json = std::get_if<std::string>(&result);
-        json != nullptr && json->size() > options_.max_result_bytes) {
-      result = MakeCallError(ErrorCode::kMessageTooLarge, "the result is too large",
-                             {{"field", "result"},
-                              {"limit", std::to_string(options_.max_result_bytes)},
-                              {"size", std::to_string(json->size())}});
+        json != nullptr && json->size() > max_bytes_.load(std::memory_order_relaxed)) {
+      result = TooLarge("result", json->size(), max_bytes_.load(std::memory_order_relaxed));
     }
     const auto* error = std::get_if<CallError>(&result);
     const double seconds = static_cast<double>(clock_.SteadyMicros() - started_us) * 1e-6;
@@ -109,6 +112,14 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
     done(std::move(result));
     End();
   });
+}
+
+CallError Calls::TooLarge(std::string_view what, size_t size, size_t limit) {
+  return MakeCallError(ErrorCode::kMessageTooLarge,
+                       std::string("the ").append(what).append(" is too large"),
+                       {{"field", std::string(what)},
+                        {"limit", std::to_string(limit)},
+                        {"size", std::to_string(size)}});
 }
 
 void Calls::Drain(std::function<void()> idle) {

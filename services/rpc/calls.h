@@ -21,7 +21,7 @@ class Calls {
  public:
   struct Options {
     int64_t max_concurrency = 10'000;
-    size_t max_result_bytes = 1 << 20;
+    size_t max_bytes = 1 << 20;  // Of params, and of a result.
   };
 
   // All must outlive this and every call.
@@ -40,13 +40,19 @@ class Calls {
 
   bool MayCall(const common::v1::Identity& caller, std::string_view method) const;
 
+  // For calls that begin from now on, and results that come.
+  void SetMaxBytes(size_t max_bytes) { max_bytes_.store(max_bytes, std::memory_order_relaxed); }
+
   // Takes no more calls; `idle` runs once when none is under way, possibly at once. Once.
   void Drain(std::function<void()> idle);
 
  private:
   void End();
 
-  const Options options_;
+  static backends::CallError TooLarge(std::string_view what, size_t size, size_t limit);
+
+  const int64_t max_concurrency_;
+  std::atomic<size_t> max_bytes_;
   const Clock& clock_;
   const Snapshot<policy::Policy>& policy_;
   RpcMetrics& metrics_;

@@ -104,13 +104,23 @@ TEST_F(CallsTest, RefusesBeyondItsConcurrency) {
 }
 
 TEST_F(CallsTest, ResultsOverTheLimitBecomeErrors) {
-  Make({.max_result_bytes = 8});
+  Make({.max_bytes = 8});
   Start("a.get");
   Start("a.get");
   method_->calls[0]->done(std::string("{\"a\":12}"));
   EXPECT_EQ(LastCode(), "OK");
   method_->calls[1]->done(std::string("{\"a\":123}"));
   EXPECT_EQ(LastCode(), "MESSAGE_TOO_LARGE");
+}
+
+TEST_F(CallsTest, TheLimitCanChange) {
+  Make({.max_bytes = 1});
+  EXPECT_EQ(Start("a.get"), nullptr);
+  EXPECT_EQ(LastCode(), "MESSAGE_TOO_LARGE");
+  calls_->SetMaxBytes(9);
+  Start("a.get");
+  method_->calls[0]->done(std::string("{\"a\":123}"));
+  EXPECT_EQ(LastCode(), "OK");
 }
 
 TEST_F(CallsTest, DrainsWhenTheLastCallHasEnded) {

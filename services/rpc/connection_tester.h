@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "common/backends/backend.h"
 #include "common/base/clock.h"
+#include "common/postgres/connection.h"
 
 namespace covet::rpc {
 
@@ -23,10 +24,8 @@ struct Database {
   std::string host;
   int port = 5432;
   std::string database;
-  std::string user;      // Empty for libpq's own choice.
-  std::string password;  // Likewise.
-  std::string ssl_mode;
   int64_t connect_timeout_ms = 10'000;
+  postgres::Parameters parameters;  // All of them, the password too.
 };
 
 // Tries connections to PostgreSQL, on a few threads of its own, for resolving a name may block.

@@ -22,11 +22,10 @@ class SilentServer {
     EXPECT_EQ(listen(socket_, 64), 0);
     socklen_t size = sizeof address;
     getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
-    database.host = "127.0.0.1";
-    database.port = ntohs(address.sin_port);
-    database.database = "d";
-    database.user = "u";
-    database.ssl_mode = "prefer";
+    database.parameters = {{"host", "127.0.0.1"},
+                           {"port", std::to_string(ntohs(address.sin_port))},
+                           {"dbname", "d"},
+                           {"user", "u"}};
   }
   ~SilentServer() { Close(); }
   void Close() {

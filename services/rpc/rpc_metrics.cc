@@ -58,6 +58,7 @@ RpcMetrics::RpcMetrics(metrics::Registry* registry) : registry_(registry) {
   };
   denied_ = refused("permission");
   unknown_method_ = refused("unknown_method");
+  too_large_ = refused("too_large");
   overloaded_ = refused("overloaded");
 }
 
@@ -73,6 +74,8 @@ void RpcMetrics::CountRefused(std::string_view code) {
     denied_.Add();
   } else if (code == "METHOD_NOT_FOUND") {
     unknown_method_.Add();
+  } else if (code == "MESSAGE_TOO_LARGE") {
+    too_large_.Add();
   } else {
     overloaded_.Add();
   }

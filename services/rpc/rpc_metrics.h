@@ -50,6 +50,7 @@ class RpcMetrics {
   metrics::Registry* const registry_;
   metrics::Counter denied_;
   metrics::Counter unknown_method_;
+  metrics::Counter too_large_;
   metrics::Counter overloaded_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<BackendMetrics>, std::less<>> backends_

@@ -27,7 +27,7 @@ namespace {
 
 Calls::Options CallOptionsOf(const config::v1::Config& config) {
   return {.max_concurrency = config.rpc().max_concurrency(),
-          .max_result_bytes = static_cast<size_t>(config.limits().rpc_bytes())};
+          .max_bytes = static_cast<size_t>(config.limits().rpc_bytes())};
 }
 
 absl::StatusOr<Databases> DatabasesOf(const config::v1::Config& config) {
@@ -37,17 +37,14 @@ absl::StatusOr<Databases> DatabasesOf(const config::v1::Config& config) {
     database.host = configured.host();
     database.port = configured.port();
     database.database = configured.database();
-    database.user = configured.user();
-    database.ssl_mode = configured.ssl_mode();
     database.connect_timeout_ms = config::Millis(configured.connect_timeout());
-    if (configured.password().source_case() == config::v1::Secret::SOURCE_NOT_SET) continue;
-    auto password = config::ResolveSecret(configured.password());
-    if (!password.ok()) {
-      return absl::Status(
-          password.status().code(),
-          absl::StrCat("databases.", id, ".password: ", std::string(password.status().message())));
+    auto parameters = postgres::ParametersOf(configured, "covet");
+    if (!parameters.ok()) {
+      return absl::Status(parameters.status().code(),
+                          absl::StrCat("databases.", id,
+                                       ".password: ", std::string(parameters.status().message())));
     }
-    database.password = *std::move(password);
+    database.parameters = *std::move(parameters);
   }
   return databases;
 }
@@ -70,8 +67,10 @@ class RpcRole final : public server::Role {
     backends::Backends::Options options;
     options.role = "rpc";
     options.refresh_interval_ms = config::Millis(context_.config->rpc().refresh_interval());
-    // JSON may be shorter than the message, but not by much.
-    options.max_message_bytes = 4 * context_.config->limits().rpc_bytes();
+    // Channels keep their bounds: as much as a reload may raise limits.rpc_bytes to, which Calls
+    // enforces. JSON may be shorter than the message, but not by much.
+    options.max_json_bytes = context_.config->edge().max_message_bytes();
+    options.max_message_bytes = 4 * options.max_json_bytes;
     options.metrics = context_.metrics;
     options.methods_changed = [this](backends::Backend& backend) { OnMethodsChanged(backend); };
     auto backends = backends::Backends::Create(
@@ -134,7 +133,9 @@ class RpcRole final : public server::Role {
     backends_.reset();
   }
 
-  void Reload(std::shared_ptr<const config::v1::Config>) override {}
+  void Reload(std::shared_ptr<const config::v1::Config> config) override {
+    calls_.SetMaxBytes(static_cast<size_t>(config->limits().rpc_bytes()));
+  }
 
  private:
   void OnMethodsChanged(backends::Backend& backend) {

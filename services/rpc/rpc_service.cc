@@ -20,7 +20,6 @@ using server::UnaryDone;
 
 constexpr int64_t kDefaultTimeoutMs = 10'000;
 constexpr int64_t kMaxTimeoutMs = 60'000;
-constexpr size_t kMaxParamsBytes = 1 << 20;
 
 int64_t UntilDeadlineMs(const grpc::CallbackServerContext& context) {
   const auto left = context.deadline() - std::chrono::system_clock::now();
@@ -79,7 +78,6 @@ void StartCall(Calls& calls, const grpc::CallbackServerContext& context, const C
     }
     params = *std::move(json);
   }
-  if (params.size() > kMaxParamsBytes) return done(BadField("params", "at most 1 MiB"));
   int64_t timeout_ms = kDefaultTimeoutMs;
   if (asked.has_timeout()) {
     timeout_ms = config::Millis(asked.timeout());

@@ -1,5 +1,6 @@
 #include "services/streams/stream_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/payload/struct_json.h"
@@ -41,6 +42,7 @@ void FillHistory(const v1::GetHistoryRequest& asked, CompiledFilter& filter, con
       if (!IsAlive(record, now_ms) || !filter.Passes(record.json)) return true;
       v1::Record& added = *out->add_records();
       added.set_offset(offset);
+      SetTtl(record, now_ms, &added);
       bytes += static_cast<int64_t>(record.json.size());
       payload::JsonToPayload(record.json, asked.payload_format(), added.mutable_payload());
       return true;
@@ -49,6 +51,13 @@ void FillHistory(const v1::GetHistoryRequest& asked, CompiledFilter& filter, con
 }
 
 }  // namespace
+
+void SetTtl(const StoredRecord& record, int64_t now_ms, v1::Record* out) {
+  if (record.expires_ms == 0) return;
+  const int64_t left_ms = std::max<int64_t>(0, record.expires_ms - now_ms);
+  out->mutable_ttl()->set_seconds(left_ms / 1000);
+  out->mutable_ttl()->set_nanos(static_cast<int32_t>(left_ms % 1000) * 1'000'000);
+}
 
 StreamCaller CallerOf(const CallInfo& call) {
   return {std::make_shared<const common::v1::Identity>(call.caller.identity),

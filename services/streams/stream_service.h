@@ -39,6 +39,9 @@ class StreamService final : public v1::StreamService::CallbackService {
   const ServiceTools tools_;
 };
 
+// What is left of the record's time, if it has one.
+void SetTtl(const StoredRecord& record, int64_t now_ms, v1::Record* out);
+
 // Who calls, as the core knows callers.
 StreamCaller CallerOf(const server::CallInfo& call);
 

@@ -106,7 +106,7 @@ void StreamWatch::Deliver(const StreamPage& page, int64_t sent_offset) {
       }
       if (!IsAlive(record, now) || !filter_.Passes(record.json)) return true;
       batch = response.mutable_batch();
-      AddRecord(offset, record, batch);
+      AddRecord(offset, record, now, batch);
       ++delivered.records;
       delivered.bytes += static_cast<int64_t>(record.json.size());
       return true;
@@ -123,10 +123,11 @@ void StreamWatch::Deliver(const StreamPage& page, int64_t sent_offset) {
   });
 }
 
-void StreamWatch::AddRecord(int64_t offset, const StoredRecord& record,
+void StreamWatch::AddRecord(int64_t offset, const StoredRecord& record, int64_t now_ms,
                             v1::RecordBatch* batch) const {
   v1::Record& added = *batch->add_records();
   added.set_offset(offset);
+  SetTtl(record, now_ms, &added);
   if (request_.payload_format() == common::v1::PAYLOAD_FORMAT_JSON) {
     added.mutable_payload()->set_json(record.json.data(), record.json.size());
   } else {

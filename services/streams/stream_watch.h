@@ -45,7 +45,8 @@ class StreamWatch final : public StreamFollower, public std::enable_shared_from_
 
   // On the delivery executor.
   void Deliver(const StreamPage& page, int64_t sent_offset);
-  void AddRecord(int64_t offset, const StoredRecord& record, v1::RecordBatch* batch) const;
+  void AddRecord(int64_t offset, const StoredRecord& record, int64_t now_ms,
+                 v1::RecordBatch* batch) const;
 
   const ServiceTools tools_;
   const v1::SubscribeRequest request_;

@@ -2,16 +2,7 @@
 
 namespace covet::streams {
 
-StreamsMetrics::StreamsMetrics(metrics::Registry* registry)
-    : commit_seconds_(registry->AddHistogram(
-          "covet_streams_commit_seconds",
-          "From taking writes off the queue to the end of the fsync.", metrics::LatencyBuckets())),
-      commits_(registry->AddCounter("covet_streams_commits_total", "Commits of the event log.")),
-      records_(registry->AddCounter("covet_streams_records_total",
-                                    "Records that commits appended to logs on disk.")),
-      refused_writes_(registry->AddCounter("covet_streams_refused_writes_total",
-                                           "Writes that a full queue turned away.")),
-      wal_bytes_(registry->AddGauge("covet_streams_wal_bytes", "The write-ahead log's size.")) {
+StreamsMetrics::StreamsMetrics(metrics::Registry* registry) : log_(registry, "streams") {
   const auto value = [this](Value index, double scale = 1) {
     return
         [values = values_, index, scale] { return static_cast<double>((*values)[index]) * scale; };
@@ -42,6 +33,8 @@ StreamsMetrics::StreamsMetrics(metrics::Registry* registry)
   registrations_.push_back(registry->AddCallbackGauge(
       "covet_streams_source_lag_seconds", "How far the source that is furthest ahead is ahead.", {},
       value(kSourceLagMs, 1e-3)));
+  gauge("covet_streams_source_lag_bytes",
+        "What sources have still to read of their files and servers' logs.", kSourceLagBytes);
   const auto sources = [&](const char* state, Value index) {
     registrations_.push_back(registry->AddCallbackGauge(
         "covet_streams_sources", "Sources by their state.", {{"state", state}}, value(index)));
@@ -71,17 +64,11 @@ void StreamsMetrics::Copy(const StreamsCore& core) {
   values[kInflightBytes] = core.inflight_bytes();
   values[kInflightLimit] = core.max_inflight_bytes();
   values[kSourceLagMs] = sources.max_lag_ms;
+  values[kSourceLagBytes] = sources.lag_bytes;
   values[kSourcesIdle] = sources.by_state[v1::SOURCE_STATE_IDLE];
   values[kSourcesConnecting] = sources.by_state[v1::SOURCE_STATE_CONNECTING];
   values[kSourcesLive] = sources.by_state[v1::SOURCE_STATE_LIVE];
   values[kSourcesFailed] = sources.by_state[v1::SOURCE_STATE_FAILED];
-}
-
-void StreamsMetrics::OnCommit(const Commit& commit) {
-  commit_seconds_.Observe(static_cast<double>(commit.duration_us) / 1e6);
-  commits_.Add();
-  records_.Add(static_cast<double>(commit.records));
-  wal_bytes_.Set(static_cast<double>(commit.wal_bytes));
 }
 
 }  // namespace covet::streams

@@ -35,7 +35,7 @@ class StreamsRole final : public server::Role {
     eventlog::SqliteOptions log_options;
     log_options.directory = directory;
     log_options.queue_bytes = context_.config->storage().queue_bytes();
-    log_options.observer = &metrics_;
+    log_options.observer = &metrics_.log();
     auto disk = eventlog::OpenSqliteEventLog(log_options);
     if (!disk.ok()) return disk.status();
     disk_ = *std::move(disk);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/backends/descriptor_set.h"
 #include "common/config/loader.h"
 #include "common/config/printer.h"
 #include "common/server/process.h"
@@ -37,6 +38,7 @@ int main(int argc, char** argv) {
   options.sources.environment = config::ProcessEnvironment();
   options.sources.sets = flags->sets;
   options.sources.targets = flags->targets;
+  options.sources.check = backends::CheckDescriptorSets;
   const auto config = config::Load(options.sources);
   if (!config.ok()) {
     std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());

@@ -72,6 +72,7 @@ class Counting:
         self.started = collections.Counter()
         self.cancelled = collections.Counter()
         self.open_streams = 0
+        self.watched_by = collections.Counter()
 
     def __call__(self, name):
         return CountedCall(self, name)
@@ -157,6 +158,9 @@ def make_orders(pb, pb_grpc, shop):
         async def WatchStock(self, request, context):
             with shop.counting("Orders/WatchStock"):
                 shop.counting.open_streams += 1
+                user = dict(context.invocation_metadata()).get("covet-user-id")
+                if user:
+                    shop.counting.watched_by[user] += 1
                 try:
                     interval = request.interval.ToNanoseconds() / 1e9 if request.HasField("interval") else 1.0
                     sequence = 0
@@ -222,7 +226,13 @@ def make_lab(pb, pb_grpc, shop):
 
         async def GetCounters(self, request, context):
             counting = shop.counting
-            return pb.Counters(started=counting.started, cancelled=counting.cancelled, open_streams=counting.open_streams, pid=os.getpid())
+            return pb.Counters(
+                started=counting.started,
+                cancelled=counting.cancelled,
+                open_streams=counting.open_streams,
+                pid=os.getpid(),
+                watched_by=counting.watched_by,
+            )
 
         async def Flood(self, request, context):
             with shop.counting("Lab/Flood"):

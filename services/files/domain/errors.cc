@@ -2,21 +2,6 @@
 
 namespace covet::files {
 
-absl::Status PermissionDenied(std::string_view action, std::string_view resource) {
-  return MakeError(ErrorCode::kPermissionDenied,
-                   "You may not " + std::string(action) + " on " + std::string(resource),
-                   {{"action", std::string(action)}, {"resource", std::string(resource)}});
-}
-
-absl::Status InvalidField(std::string_view field, std::string_view expected,
-                          std::string_view received) {
-  return MakeError(ErrorCode::kInvalidArgument,
-                   std::string(field) + " must be " + std::string(expected),
-                   {{"field", std::string(field)},
-                    {"expected", std::string(expected)},
-                    {"received", std::string(received)}});
-}
-
 absl::Status TypeNotAllowed(std::string_view mimetype) {
   return MakeError(ErrorCode::kInvalidArgument,
                    "You may not upload files of the type " + std::string(mimetype),

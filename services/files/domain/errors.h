@@ -5,17 +5,16 @@
 
 #include "absl/status/status.h"
 #include "common/errors/error.h"
+#include "common/errors/refusals.h"
 #include "common/limits/gcra.h"
 #include "services/files/domain/records.h"
 
 namespace covet::files {
 
-// What the files service refuses with, one constructor for each reason. Fields are named as in
+// What the files service refuses with beside common/errors/refusals.h, one constructor for each
+// reason. Fields are named as in
 // the protocol's messages, without `data.`.
 
-absl::Status PermissionDenied(std::string_view action, std::string_view resource);
-absl::Status InvalidField(std::string_view field, std::string_view expected,
-                          std::string_view received);
 absl::Status TypeNotAllowed(std::string_view mimetype);
 absl::Status FileTooLarge(int64_t limit, int64_t size);
 absl::Status NoSuchUpload(std::string_view upload_id);

@@ -166,7 +166,7 @@ void FilesCore::OnPrepared(const UploadKey& key, int64_t number, absl::StatusOr<
   if (upload->phase != Phase::kPreparing) return Unload(upload);
   if (!created.ok()) {
     const absl::Status failure = absl::IsResourceExhausted(created.status())
-                                     ? Unavailable("DISK_FULL", "the disk is full")
+                                     ? DiskIsFull()
                                      : absl::InternalError("the upload could not be kept");
     // As if it had never begun; with chunks on disk it may go on when the disk lets it.
     upload->phase = Phase::kEnded;

@@ -123,9 +123,11 @@ void RoomTable::Create(v1::Room definition, std::function<void(absl::StatusOr<Ro
   Load(room, /*create=*/true);
   // Nobody sees the room before its definition is committed too.
   ++room->opens_pending;
-  room->waiting.push_back([room, done = std::move(done)](const absl::Status& ready) {
-    if (!ready.ok()) return done(ready);
-    done(room);
+  room->waiting.push_back([this, room, done = std::move(done)](const absl::Status& ready) {
+    if (ready.ok()) return done(room);
+    // Who asks again makes it anew, with its definition.
+    if (!std::exchange(room->dead, true)) rooms_.erase(room->id());
+    done(ready);
   });
   Store(room, [this, room](const absl::Status& status) { FinishOpen(room, status); });
 }
@@ -234,7 +236,11 @@ void RoomTable::FinishOpen(const RoomPtr& room, const absl::Status& status) {
 void RoomTable::SetReady(const RoomPtr& room, absl::Status status) {
   room->phase = status.ok() ? Room::Phase::kReady : Room::Phase::kUnloaded;
   if (status.ok()) WantTrim(room);
-  if (!status.ok()) status = Unavailable(std::string(status.message()));
+  if (eventlog::IsDiskFull(status)) {
+    status = DiskIsFull();
+  } else if (!status.ok()) {
+    status = Unavailable(std::string(status.message()));
+  }
   for (auto& waiter : std::exchange(room->waiting, {})) waiter(status);
 }
 
@@ -305,7 +311,10 @@ void RoomTable::OnAppended(const RoomPtr& room, absl::Status status) {
     for (const PendingEvent& event : batch.events) room->dedup.Remove(event.dedup_hash);
     room->append_failed = !room->in_flight.empty() || !room->building.events.empty();
     if (!room->append_failed) room->next = room->head + 1;
-    if (!room->dead) status = Unavailable("the log refused the message");
+    if (!room->dead) {
+      status =
+          eventlog::IsDiskFull(status) ? DiskIsFull() : Unavailable("the log refused the message");
+    }
     for (auto& [done, published] : batch.waiters) done(status);
     return;
   }
@@ -401,20 +410,23 @@ void RoomTable::Trim(const RoomPtr& room) {
   const int64_t now = clock_.WallMillis();
   room->next_age_trim_ms =
       now + std::clamp<int64_t>(retention.max_age_ms / 10, kAgeScanMs, 3'600'000);
-  LogOf(*room).Trim(room->log_id(), retention, now,
-                    OnExecutor(std::function<void(absl::StatusOr<LogState>)>(
-                        [this, room, retention](const absl::StatusOr<LogState>& state) {
-                          room->trimming = false;
-                          if (room->dead || !state.ok()) return;
-                          const bool moved = state->first_offset > room->first;
-                          room->first = std::max(room->first, state->first_offset);
-                          room->bytes = state->bytes;
-                          const bool over =
-                              retention.max_count > 0 &&
-                              state->last_offset - state->first_offset + 1 > retention.max_count;
-                          // A trim goes in bounded steps; go on while it gets somewhere.
-                          if (moved && over) WantTrim(room);
-                        })));
+  LogOf(*room).Trim(
+      room->log_id(), retention, now,
+      OnExecutor(std::function<void(absl::StatusOr<LogState>)>(
+          [this, room, retention](const absl::StatusOr<LogState>& state) {
+            room->trimming = false;
+            if (room->dead || !state.ok()) return;
+            const bool moved = state->first_offset > room->first;
+            room->first = std::max(room->first, state->first_offset);
+            room->bytes = state->bytes;
+            const bool over =
+                retention.max_age_ms > 0 ||
+                (retention.max_count > 0 &&
+                 state->last_offset - state->first_offset + 1 > retention.max_count) ||
+                (retention.max_bytes > 0 && state->bytes > retention.max_bytes);
+            // A trim goes in bounded steps; go on while it gets somewhere.
+            if (moved && over) Trim(room);
+          })));
 }
 
 void RoomTable::KeepCachesBounded() {

@@ -348,6 +348,21 @@ TEST_F(RoomTableTest, TrimsByAgeWhenItIsDue) {
   EXPECT_EQ(room->first, 2);
 }
 
+TEST_F(RoomTableTest, TrimsAllThatIsTooOldThoughEachStepIsBounded) {
+  v1::Room definition;
+  definition.set_room_id("r");
+  definition.mutable_retention()->mutable_max_age()->set_seconds(60);
+  table_->Create(definition, [](const absl::StatusOr<RoomPtr>&) {});
+  executor_.Run();
+  const RoomPtr room = table_->Find("r");
+  for (int i = 0; i < 5'000; ++i) BeginAppend(room, "old");
+  executor_.Run();
+  clock_.AdvanceMillis(61'000);
+  table_->Tick();
+  executor_.Run();
+  EXPECT_EQ(room->first, 5'001);
+}
+
 TEST_F(RoomTableTest, CachesAreBoundedOverAllRooms) {
   options_.total_cache_bytes = 10'000;
   Restart();

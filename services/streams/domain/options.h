@@ -28,8 +28,11 @@ struct StreamsOptions {
   int64_t max_inflight_bytes = 64LL << 20;
   // The bound over the newest records of all logs that stay in memory.
   size_t total_cache_bytes = 64LL << 20;
-  // Streams that exist for one user or filter only; beyond it their subscribes get UNAVAILABLE.
+  // Streams that exist for one user or filter only. Beyond it the one that is longest without a
+  // reader goes; where all have readers, subscribes get UNAVAILABLE.
   size_t max_variants = 10'000;
+  // What those without a reader may hold; the longest unread go first.
+  int64_t max_unread_bytes = 64LL << 20;
 };
 
 }  // namespace covet::streams

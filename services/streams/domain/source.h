@@ -39,6 +39,13 @@ struct SourceStart {
   v1::Filter filter;
 };
 
+// How far a source is ahead of what was appended; none where that cannot be told. How many records
+// lie in what was not read yet no source knows.
+struct SourceLag {
+  std::optional<int64_t> ms;
+  std::optional<int64_t> bytes;  // Of what the source reads: a file, a server's log.
+};
+
 enum class SourceAppend : uint8_t {
   kQueued,        // Hand in more.
   kBackpressure,  // Queued; hand in more when `committed` of everything queued before has run.
@@ -62,8 +69,7 @@ class SourceSink {
                               std::function<void(absl::Status)> committed = nullptr) = 0;
   // The source is connected and delivers. A run begins as connecting.
   virtual void SetLive() = 0;
-  // How far the source is ahead of what was appended; none if that cannot be told.
-  virtual void SetLag(std::optional<int64_t> lag_ms) = 0;
+  virtual void SetLag(SourceLag lag) = 0;
   // The run goes on, but a part of what it should deliver is missing: the source shows as failed,
   // with this error, until it is OK again. Readers stay and come as if it were live.
   virtual void SetTrouble(absl::Status trouble) = 0;

@@ -35,8 +35,8 @@ class SourceDriver::Sink final : public SourceSink, public std::enable_shared_fr
   void SetLive() override {
     Post([this](SourceDriver& driver) { driver.OnLive(this); });
   }
-  void SetLag(std::optional<int64_t> lag_ms) override {
-    Post([this, lag_ms](SourceDriver& driver) { driver.OnLag(this, lag_ms); });
+  void SetLag(SourceLag lag) override {
+    Post([this, lag](SourceDriver& driver) { driver.OnLag(this, lag); });
   }
   void SetTrouble(absl::Status trouble) override {
     Post([this, trouble = std::move(trouble)](SourceDriver& driver) {
@@ -121,7 +121,7 @@ void SourceDriver::Begin() {
 void SourceDriver::End() {
   sink_->Close();
   sink_.reset();
-  lag_ms_.reset();
+  lag_ = {};
   trouble_.clear();
   ending_ = true;
   env_.control.Post([run = std::exchange(run_, nullptr), self = shared_from_this()] {
@@ -176,8 +176,8 @@ void SourceDriver::OnLive(const Sink* from) {
   AnswerWaiters(absl::OkStatus());
 }
 
-void SourceDriver::OnLag(const Sink* from, std::optional<int64_t> lag_ms) {
-  if (from == sink_.get()) lag_ms_ = lag_ms;
+void SourceDriver::OnLag(const Sink* from, const SourceLag& lag) {
+  if (from == sink_.get()) lag_ = lag;
 }
 
 void SourceDriver::OnTrouble(const Sink* from, const absl::Status& trouble) {

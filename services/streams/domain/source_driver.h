@@ -56,7 +56,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
     return troubled ? v1::SOURCE_STATE_FAILED : state_;
   }
   const std::string& last_error() const { return trouble_.empty() ? last_error_ : trouble_; }
-  std::optional<int64_t> lag_ms() const { return lag_ms_; }
+  const SourceLag& lag() const { return lag_; }
 
  private:
   class Sink;
@@ -69,7 +69,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   void End();
   void OnEnded();
   void OnLive(const Sink* from);
-  void OnLag(const Sink* from, std::optional<int64_t> lag_ms);
+  void OnLag(const Sink* from, const SourceLag& lag);
   void OnTrouble(const Sink* from, const absl::Status& trouble);
   void OnFail(const Sink* from, const absl::Status& why);
   void OnAppend(const std::shared_ptr<Sink>& from, RecordBuffer records,
@@ -97,7 +97,7 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   v1::SourceState state_ = v1::SOURCE_STATE_IDLE;
   std::string last_error_;
   std::string trouble_;  // Of a run that is live all the same.
-  std::optional<int64_t> lag_ms_;
+  SourceLag lag_;
   std::vector<Waiter> waiters_;  // Bounded by the subscriptions that wait.
   std::function<void()> on_stopped_;
 };

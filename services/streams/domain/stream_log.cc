@@ -11,8 +11,8 @@ namespace {
 using eventlog::LogState;
 using eventlog::ReadResult;
 
-// What an owner reads back at most to know its idempotency keys and recent records.
-constexpr int32_t kMaxRecent = 200'000;
+// The newest records that an owner keeps in memory again when it opens a log.
+constexpr int32_t kMaxRecent = 20'000;
 constexpr int32_t kReadRecords = 10'000;
 constexpr int64_t kReadBytes = 1 << 20;
 // Small appends of one turn share a row up to this size.
@@ -25,6 +25,10 @@ RecordBlock ToBlock(const std::vector<eventlog::Record>& records, size_t begin, 
   auto data = std::make_shared<std::string>();
   for (size_t i = begin; i < end; ++i) eventlog::EncodeRecord(records[i].data, data.get());
   return {records[begin].offset, static_cast<int64_t>(end - begin), std::move(data)};
+}
+
+absl::Status Refusal(const absl::Status& status, std::string_view why) {
+  return eventlog::IsDiskFull(status) ? DiskIsFull() : Unavailable(why);
 }
 
 }  // namespace
@@ -71,14 +75,14 @@ void StreamLog::OnOpened(absl::StatusOr<LogState> state) {
   head_ = state->last_offset;
   next_ = state->last_offset + 1;
   bytes_ = state->bytes;
-  log_.ReadSince(log_id_, env_.clock.WallMillis() - options_.dedup_window_ms, kMaxRecent,
-                 OnExecutor(&StreamLog::OnRecent));
+  keys_since_ms_ = env_.clock.WallMillis() - options_.dedup_window_ms;
+  log_.ReadSince(log_id_, keys_since_ms_, kMaxRecent, OnExecutor(&StreamLog::OnRecent));
 }
 
 void StreamLog::OnRecent(absl::StatusOr<ReadResult> recent) {
   if (!recent.ok()) return SetReady(recent.status());
-  // The window runs from now on: longer than promised, never shorter.
-  const int64_t now = env_.clock.WallMillis();
+  keys_.clear();
+  std::vector<std::pair<uint64_t, int64_t>>& keys = keys_.emplace_back();
   const std::vector<eventlog::Record>& records = recent->records;
   StoredRecord record;
   for (size_t begin = 0; begin < records.size(); begin += 1'000) {
@@ -86,10 +90,54 @@ void StreamLog::OnRecent(absl::StatusOr<ReadResult> recent) {
     for (size_t i = begin; i < end; ++i) {
       last_time_ms_ = records[i].time_ms;
       if (!ParseStored(records[i].data, &record) || record.dedup_hash == 0) continue;
-      dedup_.Add(record.dedup_hash, records[i].offset, /*edge_key=*/false, now);
+      keys.emplace_back(record.dedup_hash, records[i].offset);
     }
     cache_.Add(ToBlock(records, begin, end));
   }
+  keys_end_ = records.empty() ? first_ : records.front().offset;
+  ReadKeys();
+}
+
+void StreamLog::ReadKeys() {
+  const int64_t known = head_ + 1 - keys_end_;
+  if (keys_end_ <= first_ || known >= static_cast<int64_t>(options_.max_dedup_keys)) {
+    return AddKeys();
+  }
+  keys_begin_ = std::max(first_, keys_end_ - kReadRecords);
+  keys_.emplace_back();
+  log_.Read(log_id_, keys_begin_ - 1, kReadRecords, kReadBytes, OnExecutor(&StreamLog::OnKeys));
+}
+
+void StreamLog::OnKeys(absl::StatusOr<ReadResult> read) {
+  if (!read.ok()) return SetReady(read.status());
+  StoredRecord record;
+  bool window_begins = read->records.empty();
+  int64_t last = keys_end_;
+  for (const eventlog::Record& each : read->records) {
+    if (each.offset >= keys_end_) break;
+    last = each.offset;
+    if (each.time_ms < keys_since_ms_) {
+      window_begins = true;
+    } else if (ParseStored(each.data, &record) && record.dedup_hash != 0) {
+      keys_.back().emplace_back(record.dedup_hash, each.offset);
+    }
+  }
+  if (window_begins) keys_begin_ = first_;
+  if (last + 1 < keys_end_) {
+    log_.Read(log_id_, last, kReadRecords, kReadBytes, OnExecutor(&StreamLog::OnKeys));
+    return;
+  }
+  keys_end_ = keys_begin_;
+  ReadKeys();
+}
+
+void StreamLog::AddKeys() {
+  // The window runs from now on: longer than promised, never shorter.
+  const int64_t now = env_.clock.WallMillis();
+  for (auto page = keys_.rbegin(); page != keys_.rend(); ++page) {
+    for (const auto& [hash, offset] : *page) dedup_.Add(hash, offset, /*edge_key=*/false, now);
+  }
+  keys_ = {};
   if (!options_.keeps_position) return SetReady(absl::OkStatus());
   log_.Scan(CursorKey(), "", 1, OnExecutor(&StreamLog::OnCursor));
 }
@@ -129,7 +177,7 @@ void StreamLog::SetReady(absl::Status status) {
   phase_ = status.ok() ? Phase::kReady : Phase::kUnloaded;
   if (!status.ok()) {
     cache_.Clear();
-    status = Unavailable(std::string(status.message()));
+    status = Refusal(status, std::string(status.message()));
   }
   for (auto& waiter : std::exchange(waiting_, {})) waiter(status);
   if (phase_ == Phase::kReady) Trim();
@@ -299,7 +347,8 @@ void StreamLog::OnAppended(absl::Status status) {
   env_.inflight_bytes -= batch.bytes;
   if (!status.ok()) {
     FailBatch(batch);
-    for (Waiter& waiter : batch.waiters) waiter.done(Unavailable("the log refused the records"));
+    const absl::Status refusal = Refusal(status, "the log refused the records");
+    for (Waiter& waiter : batch.waiters) waiter.done(refusal);
     return;
   }
   head_ += batch.count;

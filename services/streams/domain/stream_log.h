@@ -22,6 +22,7 @@ namespace covet::streams {
 struct StreamLogOptions {
   eventlog::Retention retention;
   int64_t dedup_window_ms = 600'000;
+  // Keys known at once; after a restart, those of as many of the newest records.
   size_t max_dedup_keys = 1'000'000;
   size_t cache_blocks = 8'192;
   size_t cache_bytes = 16 << 20;
@@ -94,6 +95,8 @@ class StreamLog final : public std::enable_shared_from_this<StreamLog> {
   void SetRetention(const eventlog::Retention& retention);
   void ClearCache() { cache_.Clear(); }
   size_t cache_bytes() const { return cache_.bytes(); }
+  // Of the records that the log keeps.
+  int64_t bytes() const { return bytes_; }
   int64_t last_append_ms() const { return last_time_ms_; }
 
   // Nothing is answered but with `why` from now on.
@@ -126,6 +129,11 @@ class StreamLog final : public std::enable_shared_from_this<StreamLog> {
   void Open();
   void OnOpened(absl::StatusOr<eventlog::LogState> state);
   void OnRecent(absl::StatusOr<eventlog::ReadResult> recent);
+  // The idempotency keys of the window that lie before the recent records, page by page towards the
+  // oldest.
+  void ReadKeys();
+  void OnKeys(absl::StatusOr<eventlog::ReadResult> read);
+  void AddKeys();
   void OnCursor(absl::StatusOr<std::vector<std::pair<std::string, std::string>>> pairs);
   void ReadPositions();
   void OnPositions(absl::StatusOr<eventlog::ReadResult> page);
@@ -169,6 +177,13 @@ class StreamLog final : public std::enable_shared_from_this<StreamLog> {
   bool flush_posted_ = false;
   bool append_failed_ = false;  // Until in_flight_ is empty, nothing is accepted.
   bool gap_pending_ = false;    // For the next record.
+
+  // While opening: keys with their offsets, the newest page first, and where the page that is being
+  // read begins and ends.
+  std::vector<std::vector<std::pair<uint64_t, int64_t>>> keys_;
+  int64_t keys_since_ms_ = 0;
+  int64_t keys_begin_ = 0;
+  int64_t keys_end_ = 0;
 
   std::string position_;
   int64_t position_scan_ = 0;    // While opening: how far it was looked for.

@@ -128,6 +128,41 @@ TEST_F(StreamLogTest, KnowsRepeatedKeysBeforeAndAfterTheirCommitAndARestart) {
   EXPECT_EQ((*later)->first_offset, 5);
 }
 
+TEST_F(StreamLogTest, KnowsTheKeysOfTheWholeWindowAfterARestart) {
+  constexpr int kBatches = 45;
+  const auto batch = [&](int n) {
+    RecordBuffer buffer(clock_.WallMillis());
+    for (int i = 0; i < 1'000; ++i) {
+      EXPECT_TRUE(buffer.Add("{}", {.dedup_hash = static_cast<uint64_t>(n * 1'000 + i + 1)}).ok());
+    }
+    return buffer;
+  };
+  for (int n = 0; n < kBatches; ++n) {
+    // The first one is before the window when the log is opened again.
+    if (n == 1) clock_.AdvanceMillis(2'000);
+    const auto appended = Append(batch(n));
+    executor_.Run();
+    ASSERT_TRUE(appended->ok());
+  }
+  StreamLogOptions options;
+  options.dedup_window_ms = 1'000;
+  Open(options);
+  const auto known = Append(batch(1));
+  const auto forgotten = Append(batch(0));
+  executor_.Run();
+  EXPECT_EQ((*known)->duplicates, 1'000);
+  EXPECT_EQ((*known)->offsets.front(), 1'001);
+  EXPECT_EQ((*forgotten)->duplicates, 0);
+  // No more than may be known at once is read back.
+  options.max_dedup_keys = 25'000;
+  Open(options);
+  const auto old = Append(batch(1));
+  const auto recent = Append(batch(kBatches - 1));
+  executor_.Run();
+  EXPECT_EQ((*old)->duplicates, 0);
+  EXPECT_EQ((*recent)->duplicates, 1'000);
+}
+
 TEST_F(StreamLogTest, ReadsWhatItNoLongerHasInMemory) {
   Open({.cache_blocks = 1});
   for (int i = 1; i <= 5; ++i) {

@@ -16,7 +16,6 @@ constexpr int32_t kMaxPage = 1'000;
 constexpr int64_t kHistoryBytes = 2 << 20;
 constexpr int64_t kMaxReplay = 10'000;
 constexpr size_t kMaxIdLength = 128;
-constexpr int64_t kFollowerTickMs = 1'000;
 constexpr std::string_view kTokenPrefix = "after:";
 
 bool IsId(std::string_view id) {
@@ -62,13 +61,6 @@ StreamsCore::StreamsCore(StreamsOptions options, CoreEnvironment env)
       env_(env),
       log_env_{env.clock, env.executor, options.max_inflight_bytes},
       source_env_{env.clock, env.ids, env.executor, env.control, source_counters_} {}
-
-template <typename Act>
-void StreamsCore::ForEachStream(Act act) const {
-  for (const auto& [key, resource] : resources_) {
-    for (const auto& [variant, stream] : resource->streams) act(stream);
-  }
-}
 
 // What there is.
 
@@ -147,7 +139,14 @@ void StreamsCore::CloseStream(const StreamPtr& stream, const std::string& reason
 std::string StreamsCore::VariantOf(const Resource& resource, const StreamCaller& caller,
                                    const v1::Filter& filter) const {
   std::string variant;
-  if (resource.traits.per_user) variant = "user=" + caller.identity->user_id();
+  if (resource.traits.per_user) {
+    // The backend is told of the roles too: a session of fewer must not see what another may.
+    std::vector<std::string> roles(caller.identity->roles().begin(),
+                                   caller.identity->roles().end());
+    std::sort(roles.begin(), roles.end());
+    variant = absl::StrCat("user=", caller.identity->user_id(), "/roles=");
+    for (const std::string& role : roles) absl::StrAppend(&variant, role, ",");
+  }
   if (resource.traits.per_filter) variant.append("/filter=").append(CanonicalFilter(filter));
   return variant;
 }
@@ -160,9 +159,11 @@ StreamPtr StreamsCore::FindStream(const Resource& resource, const std::string& v
 absl::StatusOr<StreamPtr> StreamsCore::MakeStream(Resource& resource, const std::string& variant,
                                                   const StreamCaller* caller,
                                                   const v1::Filter& filter) {
-  if (!variant.empty() && ++variants_ > options_.max_variants) {
-    --variants_;
-    return Unavailable("too many streams of users and filters are open");
+  if (!variant.empty()) {
+    if (variants_ >= options_.max_variants && !DropLongestUnused()) {
+      return Unavailable("too many streams of users and filters are open");
+    }
+    ++variants_;
   }
   const ResourceDefinition& definition = resource.definition;
   const bool memory = definition.memory || !variant.empty();
@@ -319,18 +320,20 @@ void StreamsCore::Describe(const Resource& resource, v1::Resource* out) {
   v1::SourceStatus* status = out->mutable_source();
   status->set_state(v1::SOURCE_STATE_IDLE);
   int64_t last_record_ms = 0;
-  std::optional<int64_t> lag_ms;
+  SourceLag lag;
   for (const auto& [variant, stream] : resource.streams) {
     const SourceDriver& driver = *stream->driver;
     if (Weight(driver.state()) > Weight(status->state())) status->set_state(driver.state());
     if (!driver.last_error().empty()) status->set_last_error(driver.last_error());
-    if (driver.lag_ms()) lag_ms = std::max(lag_ms.value_or(0), *driver.lag_ms());
+    if (const auto ms = driver.lag().ms) lag.ms = std::max(lag.ms.value_or(0), *ms);
+    if (const auto bytes = driver.lag().bytes) lag.bytes = lag.bytes.value_or(0) + *bytes;
     last_record_ms = std::max(last_record_ms, stream->log->last_append_ms());
   }
-  if (lag_ms) {
-    status->mutable_lag()->set_seconds(*lag_ms / 1000);
-    status->mutable_lag()->set_nanos(static_cast<int32_t>(*lag_ms % 1000) * 1'000'000);
+  if (lag.ms) {
+    status->mutable_lag()->set_seconds(*lag.ms / 1000);
+    status->mutable_lag()->set_nanos(static_cast<int32_t>(*lag.ms % 1000) * 1'000'000);
   }
+  if (lag.bytes) status->set_lag_bytes(*lag.bytes);
   if (last_record_ms > 0) SetTime(last_record_ms, status->mutable_last_record_at());
 }
 
@@ -407,102 +410,6 @@ void StreamsCore::Unfollow(const StreamPtr& stream, StreamFollower* follower) {
   std::erase(stream->followers, follower);
   if (stream->followers.empty()) stream->unused_since_ms = env_.clock.SteadyMillis();
   UpdateDemand(*stream);
-}
-
-void StreamsCore::ReviewPermissions() {
-  ForEachStream([this](const StreamPtr& stream) {
-    std::vector<StreamFollower*> revoked;
-    for (StreamFollower* follower : stream->followers) {
-      if (!Allows(follower->caller, policy::Action::kStreamRead, stream->resource->name)) {
-        revoked.push_back(follower);
-      }
-    }
-    for (StreamFollower* follower : revoked) follower->OnClosed("permission_revoked");
-  });
-}
-
-// Upkeep.
-
-void StreamsCore::Tick() {
-  const int64_t now = env_.clock.SteadyMillis();
-  const bool tell = now >= next_follower_tick_ms_;
-  if (tell) next_follower_tick_ms_ = now + kFollowerTickMs;
-  ForEachStream([&](const StreamPtr& stream) {
-    stream->log->Tick();
-    if (stream->driver != nullptr) stream->driver->Tick();
-    if (!tell) return;
-    for (size_t i = stream->followers.size(); i-- > 0;) {
-      if (i < stream->followers.size()) stream->followers[i]->OnTick();
-    }
-  });
-  if (variants_ > 0) DropUnusedVariants();
-  KeepCachesBounded();
-}
-
-void StreamsCore::DropUnusedVariants() {
-  const int64_t now = env_.clock.SteadyMillis();
-  for (const auto& [key, resource] : resources_) {
-    if (!resource->has_variants()) continue;
-    std::erase_if(resource->streams, [&, &traits = resource->traits](const auto& entry) {
-      const StreamPtr& stream = entry.second;
-      if (!stream->followers.empty() || !stream->log->ready() ||
-          now - stream->unused_since_ms < traits.linger_ms) {
-        return false;
-      }
-      CloseStream(stream, "removed");
-      return true;
-    });
-  }
-}
-
-void StreamsCore::KeepCachesBounded() {
-  size_t bytes = 0;
-  std::vector<StreamLog*> cached;
-  ForEachStream([&](const StreamPtr& stream) {
-    if (stream->log->cache_bytes() == 0) return;
-    bytes += stream->log->cache_bytes();
-    cached.push_back(stream->log.get());
-  });
-  if (bytes <= options_.total_cache_bytes) return;
-  std::sort(cached.begin(), cached.end(), [](const StreamLog* a, const StreamLog* b) {
-    return a->last_append_ms() < b->last_append_ms();
-  });
-  for (StreamLog* log : cached) {
-    if (bytes <= options_.total_cache_bytes / 2) break;
-    bytes -= log->cache_bytes();
-    log->ClearCache();
-  }
-}
-
-void StreamsCore::StopSources(std::function<void()> stopped) {
-  auto open = std::make_shared<int>(1);
-  const auto finish = [open, stopped = std::move(stopped)] {
-    if (--*open == 0) stopped();
-  };
-  ForEachStream([&](const StreamPtr& stream) {
-    if (stream->driver == nullptr) return;
-    ++*open;
-    stream->driver->Stop(finish);
-  });
-  finish();
-}
-
-SourcesSummary StreamsCore::sources() const {
-  SourcesSummary summary;
-  ForEachStream([&summary](const StreamPtr& stream) {
-    if (stream->driver == nullptr) return;
-    ++summary.by_state[stream->driver->state()];
-    summary.max_lag_ms = std::max(summary.max_lag_ms, stream->driver->lag_ms().value_or(0));
-  });
-  return summary;
-}
-
-int64_t StreamsCore::follower_count() const {
-  int64_t count = 0;
-  ForEachStream([&count](const StreamPtr& stream) {
-    count += static_cast<int64_t>(stream->followers.size());
-  });
-  return count;
 }
 
 }  // namespace covet::streams

@@ -49,11 +49,15 @@ struct Resource;
 // One log of a resource with its source and readers.
 struct Stream {
   Resource* resource = nullptr;
-  std::string variant;  // Of a resource with streams of its users or filters; else empty.
+  // Of a resource with streams of its users or filters; else empty. One that nobody reads any more
+  // stays as long as its records do, so that its readers may resume.
+  std::string variant;
   StreamLogPtr log;
   std::shared_ptr<SourceDriver> driver;  // Null without a source.
   std::vector<StreamFollower*> followers;
   int64_t unused_since_ms = 0;  // Steady; for variants.
+
+  bool unused() const { return followers.empty() && log->ready(); }
 };
 using StreamPtr = std::shared_ptr<Stream>;
 
@@ -82,6 +86,7 @@ struct StreamsCounters {
 struct SourcesSummary {
   int64_t by_state[5] = {};  // v1::SourceState.
   int64_t max_lag_ms = 0;
+  int64_t lag_bytes = 0;
 };
 
 // What the core needs from outside. All of it outlives the core and the callbacks it is owed.
@@ -173,10 +178,16 @@ class StreamsCore {
   void RemoveResource(Resource& resource, const std::string& reason);
   bool Update(Resource& resource, ResourceDefinition definition);
   void DropUnusedVariants();
+  // False if every one of them has readers.
+  bool DropLongestUnused();
   void KeepCachesBounded();
   static void Describe(const Resource& resource, v1::Resource* out);
   template <typename Act>
-  void ForEachStream(Act act) const;
+  void ForEachStream(Act act) const {
+    for (const auto& [key, resource] : resources_) {
+      for (const auto& [variant, stream] : resource->streams) act(stream);
+    }
+  }
 
   const StreamsOptions options_;
   CoreEnvironment env_;

@@ -308,7 +308,7 @@ TEST_F(StreamsCoreTest, RunsASourceFromTheStartAndTellsHowItIs) {
   const auto waiting = Follow(early);
   EXPECT_EQ(waiting->status().code(), absl::StatusCode::kUnknown);
   source->sinks[0]->SetLive();
-  source->sinks[0]->SetLag(1'500);
+  source->sinks[0]->SetLag({.ms = 1'500, .bytes = 70});
   executor_.Run();
   EXPECT_TRUE(waiting->ok());
   absl::Status committed = absl::UnknownError("not yet");
@@ -321,8 +321,10 @@ TEST_F(StreamsCoreTest, RunsASourceFromTheStartAndTellsHowItIs) {
   EXPECT_EQ(status.state(), v1::SOURCE_STATE_LIVE);
   EXPECT_EQ(status.lag().seconds(), 1);
   EXPECT_EQ(status.lag().nanos(), 500'000'000);
+  EXPECT_EQ(status.lag_bytes(), 70);
   EXPECT_TRUE(status.has_last_record_at());
   EXPECT_EQ(core_.sources().max_lag_ms, 1'500);
+  EXPECT_EQ(core_.sources().lag_bytes, 70);
 }
 
 TEST_F(StreamsCoreTest, StartsAFailedSourceAgainFromWhatIsCommitted) {
@@ -444,14 +446,90 @@ TEST_F(StreamsCoreTest, GivesEachUserAndFilterAStreamWhereTheSourceAsksForIt) {
   core_.Unfollow((*start)->stream, &same);
   Advance(500);
   EXPECT_EQ(source->running, 2);
-  // Whoever comes later begins with a log of its own.
-  TestFollower later;
-  later.caller = Caller("admin", "one");
-  const auto fresh = Follow(later);
-  source->sinks.back()->SetLive();
+}
+
+TEST_F(StreamsCoreTest, KeepsAUsersStreamAsLongAsItsRecordsAfterTheLastReader) {
+  const auto source = std::make_shared<TestSource>(
+      SourceTraits{.on_demand = true, .linger_ms = 500, .per_user = true});
+  ResourceDefinition definition = Definition(v1::STREAM_TYPE_METRICS, "db");
+  definition.source = source;
+  definition.retention.max_age_ms = 60'000;
+  Set({definition});
+  const auto follow = [&](TestFollower& follower, const v1::SubscribeRequest& request = {}) {
+    follower.caller = Caller("admin", "one");
+    const auto start = Follow(follower, request);
+    source->sinks.back()->SetLive();
+    executor_.Run();
+    EXPECT_TRUE(start->ok()) << start->status();
+    return **start;
+  };
+  TestFollower one;
+  const auto first = follow(one);
+  source->sinks.back()->Append(Records(3));
   executor_.Run();
-  ASSERT_TRUE(fresh->ok());
-  EXPECT_NE((*fresh)->epoch, (*start)->epoch);
+  core_.Unfollow(first.stream, &one);
+  Advance(500);
+  Advance(59'000);
+  EXPECT_EQ(source->running, 0);
+  v1::SubscribeRequest resume;
+  resume.mutable_resume()->set_epoch(first.epoch);
+  resume.mutable_resume()->set_offset(1);
+  TestFollower later;
+  const auto resumed = follow(later, resume);
+  EXPECT_TRUE(resumed.recovered);
+  EXPECT_EQ(resumed.cursor, 1);
+  EXPECT_TRUE(source->starts.back().again);
+  core_.Unfollow(resumed.stream, &later);
+  Advance(60'000);
+  TestFollower last;
+  EXPECT_NE(follow(last).epoch, first.epoch);
+}
+
+TEST_F(StreamsCoreTest, TheStreamThatIsLongestUnreadMakesRoom) {
+  StreamsOptions options;
+  options.max_variants = 2;
+  StreamsCore core(options, {clock_, ids_, executor_, executor_, disk_, memory_, policy_});
+  const auto source =
+      std::make_shared<TestSource>(SourceTraits{.on_demand = true, .per_user = true});
+  ResourceDefinition definition = Definition(v1::STREAM_TYPE_METRICS, "db");
+  definition.source = source;
+  core.SetResources({definition}, [](const absl::Status&) {});
+  std::map<std::string, std::unique_ptr<TestFollower>> followers;
+  v1::SubscribeRequest request;
+  request.set_stream_type(v1::STREAM_TYPE_METRICS);
+  request.set_resource_id("db");
+  const auto follow = [&](const std::string& user) {
+    auto& follower = followers[user] = std::make_unique<TestFollower>();
+    follower->caller = Caller("admin", user);
+    absl::StatusOr<StreamsCore::FollowStart> start = absl::UnknownError("not yet");
+    core.Follow(request, follower.get(), [&](auto answer) { start = std::move(answer); });
+    executor_.Run();
+    if (source->running > 0) source->sinks.back()->SetLive();
+    executor_.Run();
+    return start;
+  };
+  const auto a = follow("a");
+  const auto b = follow("b");
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(follow("c").status().code(), absl::StatusCode::kUnavailable);
+  core.Unfollow(a->stream, followers["a"].get());
+  clock_.AdvanceMillis(10);
+  core.Unfollow(b->stream, followers["b"].get());
+  EXPECT_TRUE(follow("c").ok());
+  EXPECT_EQ(follow("b")->epoch, b->epoch);
+  core.StopSources([] {});
+  executor_.Run();
+}
+
+TEST_F(StreamsCoreTest, ASessionOfFewerRolesDoesNotShareTheStreamOfMore) {
+  const auto source = SetSource({.on_demand = true, .per_user = true});
+  TestFollower more;
+  TestFollower fewer;
+  more.caller = Caller("admin", "one");
+  fewer.caller = Caller("viewer", "one");
+  Follow(more);
+  Follow(fewer);
+  EXPECT_EQ(source->running, 2);
 }
 
 TEST_F(StreamsCoreTest, StopsSourcesForGood) {

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "common/backends/caller_metadata.h"
 #include "common/base/thread_executor.h"
 #include "common/config/config.h"
 #include "common/logging/log.h"
@@ -53,34 +54,6 @@ class LiveTimer {
   ThreadExecutor thread_{"backend-streams", kOpenTickMs, [this] { Tick(); }};
 };
 
-// Printable ASCII, as metadata has to be; other bytes, `%` and `,` are percent-encoded, as in calls
-// of the rpc role.
-std::string Encoded(std::string_view text, bool in_list) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (c > ' ' && c < 0x7F && c != '%' && !(in_list && c == ',')) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<uint8_t>(c);
-    out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-  }
-  return out;
-}
-
-std::vector<std::pair<std::string, std::string>> MetadataOf(const common::v1::Identity& identity) {
-  std::string roles;
-  for (const std::string& role : identity.roles()) {
-    if (!roles.empty()) roles.push_back(',');
-    roles.append(Encoded(role, /*in_list=*/true));
-  }
-  std::vector<std::pair<std::string, std::string>> metadata = {
-      {"covet-user-id", Encoded(identity.user_id(), /*in_list=*/false)}};
-  if (!roles.empty()) metadata.emplace_back("covet-roles", std::move(roles));
-  return metadata;
-}
-
 // The call of a run. It lives on in its callbacks until it is over.
 class Call final : public backends::StreamReader, public std::enable_shared_from_this<Call> {
  public:
@@ -118,7 +91,7 @@ class Call final : public backends::StreamReader, public std::enable_shared_from
       return Next();
     }
     sink_->SetLive();
-    sink_->SetLag(0);
+    sink_->SetLag({.ms = 0});
     // The callback may come before Append returns.
     const auto waiting = std::make_shared<std::atomic<int>>(2);
     const auto go_on = [self = shared_from_this(), waiting] {
@@ -224,7 +197,7 @@ class BackendSource final : public Source {
     backends::CallOptions options;
     options.timeout_ms = 0;
     if (config_.per_user() && start.identity != nullptr) {
-      options.metadata = MetadataOf(*start.identity);
+      options.metadata = backends::CallerMetadata(*start.identity);
     }
     auto call = std::make_shared<Call>(start.again, clock_, sink);
     live_.Add(sink);

@@ -57,7 +57,7 @@ class HostRun final : public SourceRun {
     int64_t before_us = clock_.SteadyMicros();
     if (!before) return sink_->Fail(absl::UnavailableError("/proc cannot be read"));
     sink_->SetLive();
-    sink_->SetLag(0);
+    sink_->SetLag({.ms = 0});
     auto due = std::chrono::steady_clock::now();
     for (int64_t wait_ms = std::min(kFirstMs, interval_ms_);; wait_ms = interval_ms_) {
       due = std::max(due + std::chrono::milliseconds(wait_ms), std::chrono::steady_clock::now());

@@ -402,6 +402,15 @@ void LogFollower::Close(size_t index) {
   files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
+int64_t LogFollower::UnreadBytes() const {
+  int64_t bytes = 0;
+  for (const auto& followed : files_) {
+    const FollowedFile& file = followed->file;
+    bytes += std::max<int64_t>(0, file.file().Stat().st_size - file.mark().offset);
+  }
+  return bytes;
+}
+
 std::string LogFollower::Position() const {
   std::string text;
   const auto add = [&text](std::string_view part) {

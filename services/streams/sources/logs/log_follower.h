@@ -59,6 +59,8 @@ class LogFollower {
   // Lines before the next one are lost; until GapTold.
   bool gap() const { return gap_; }
   void GapTold() { gap_ = false; }
+  // What the open files hold behind what was handed out.
+  int64_t UnreadBytes() const;
   // Files that are open.
   size_t files() const { return files_.size(); }
   // Whether the directory can be read.

@@ -87,6 +87,16 @@ TEST_F(LogFollowerTest, BeginsAtTheEndAndFollows) {
   EXPECT_THAT(Lines(), ElementsAre("two"));
 }
 
+TEST_F(LogFollowerTest, TellsWhatItHasNotRead) {
+  Append("app.log", "old\n");
+  Start();
+  EXPECT_EQ(follower_->UnreadBytes(), 0);
+  Append("app.log", "one\ntwo\n");
+  EXPECT_EQ(follower_->UnreadBytes(), 8);
+  ReadWhenTold();
+  EXPECT_EQ(follower_->UnreadBytes(), 0);
+}
+
 TEST_F(LogFollowerTest, BeginsAtTheBeginningIfTold) {
   Append("app.log", "old\n");
   Start("app.log", /*from_beginning=*/true);

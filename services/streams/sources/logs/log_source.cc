@@ -67,7 +67,8 @@ class LogRun final : public SourceRun {
           kept_position_ = position;
           if (!feeder_.Flush(position, 0)) return absl::CancelledError("the run is over");
         }
-        feeder_.sink().SetLag(more ? lag_ms_ : std::optional<int64_t>(0));
+        feeder_.sink().SetLag(more ? SourceLag{.ms = lag_ms_, .bytes = follower_.UnreadBytes()}
+                                   : SourceLag{.ms = 0, .bytes = 0});
       }
       if (absl::Status status = Wait(more); !status.ok()) return status;
     }

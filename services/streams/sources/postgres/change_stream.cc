@@ -167,7 +167,7 @@ class ChangeStream final : public SourceRun {
     const Lsn kept = feeder_.kept();
     const bool moved = kept != confirmed_;
     const bool due = now - last_status_ms_ >= (moved ? kStatusMs : kIdleStatusMs);
-    if (due) feeder_.sink().SetLag(reader_->lag_ms());
+    if (due) feeder_.sink().SetLag({.ms = reader_->lag_ms(), .bytes = BytesBehind()});
     if (!due && !reply_requested_) return absl::OkStatus();
     // A reply that could confirm everything waits for the commit that is under way.
     if (reply_requested_ && MovedAhead() && feeder_.committing() && !due) {
@@ -182,6 +182,13 @@ class ChangeStream final : public SourceRun {
     last_status_ms_ = now;
     reply_requested_ = false;
     return absl::OkStatus();
+  }
+  // Of the server's log up to what is kept; what holds nothing of ours does not count.
+  int64_t BytesBehind() {
+    const bool pending =
+        feeder_.committing() || reader_->in_transaction() || !feeder_.batch().empty();
+    const Lsn kept = pending ? feeder_.kept() : reader_->confirmable();
+    return received_ > kept ? static_cast<int64_t>(received_ - kept) : 0;
   }
   bool MovedAhead() const { return reader_->confirmable() > feeder_.kept(); }
 

@@ -1,11 +1,8 @@
-#include "services/rpc/caller_metadata.h"
+#include "common/backends/caller_metadata.h"
 
 #include <algorithm>
-#include <string_view>
 
-#include "common/server/call.h"
-
-namespace covet::rpc {
+namespace covet::backends {
 namespace {
 
 bool IsPlain(char c, char separator) { return c > ' ' && c < 0x7F && c != '%' && c != separator; }
@@ -29,21 +26,21 @@ void AppendEncoded(std::string* out, std::string_view text, char separator) {
   }
 }
 
-std::string Encoded(std::string_view text) {
+}  // namespace
+
+std::string MetadataValue(std::string_view text) {
   std::string out;
   AppendEncoded(&out, text, 0);
   return out;
 }
 
-}  // namespace
-
-std::vector<std::pair<std::string, std::string>> CallerMetadata(const CallRequest& request) {
-  const common::v1::Identity& caller = request.identity;
+std::vector<std::pair<std::string, std::string>> CallerMetadata(
+    const common::v1::Identity& caller) {
   std::vector<std::pair<std::string, std::string>> metadata;
   metadata.reserve(5);
-  metadata.emplace_back("covet-user-id", Encoded(caller.user_id()));
+  metadata.emplace_back("covet-user-id", MetadataValue(caller.user_id()));
   if (!caller.session_id().empty()) {
-    metadata.emplace_back("covet-session-id", Encoded(caller.session_id()));
+    metadata.emplace_back("covet-session-id", MetadataValue(caller.session_id()));
   }
   if (caller.roles_size() > 0) {
     std::string roles;
@@ -54,8 +51,7 @@ std::vector<std::pair<std::string, std::string>> CallerMetadata(const CallReques
     metadata.emplace_back("covet-roles", std::move(roles));
   }
   if (caller.service_account()) metadata.emplace_back("covet-service-account", "true");
-  metadata.emplace_back(server::kCorrelationIdKey, Encoded(request.correlation_id));
   return metadata;
 }
 
-}  // namespace covet::rpc
+}  // namespace covet::backends
