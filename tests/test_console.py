@@ -37,6 +37,9 @@ def test_console(page, make_covet, request):
     if not shutil.which("grpcurl") and "grpcurl" in (ROOT / page).read_text():
         pytest.skip("grpcurl is not installed, and there is no Go to install it with")
     demo = {key: value for key, value in DEMO.items() if key != "edge"}
+    # The example backend, where a page starts it.
+    shop = free_port()
+    demo["backends"] = {"shop": {**demo["backends"]["shop"], "addresses": [f"127.0.0.1:{shop}"]}}
     covet = make_covet(limits={"unlimited": True}, **demo)
     # Links to files lead to this server.
     covet.edge.stop()
@@ -49,6 +52,7 @@ def test_console(page, make_covet, request):
         # Of servers that a page starts itself.
         **{f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8010, 8011, 8012)},
         "build-release/tools/covetd/covetd": os.environ["COVETD"],
+        "--port 50051": f"--port {shop}",
         "./dev token": str(covet_token()),
     })
     try:
