@@ -15,7 +15,7 @@ package_installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# Prints the lines of packages.txt of which no alternative is installed.
+# missing_packages LIST…: prints the lines of these files of which no alternative is installed.
 missing_packages() {
   local line name alternatives
   while IFS= read -r line; do
@@ -25,7 +25,7 @@ missing_packages() {
       [ -n "$name" ] && package_installed "$name" && continue 2
     done
     printf '%s\n' "$line"
-  done <tools/dev/packages.txt
+  done < <(cat "$@")
 }
 
 first_available() {
@@ -39,14 +39,17 @@ first_available() {
   die "no package of: $*"
 }
 
-# Installs what is missing; quiet when nothing is. Elsewhere than on Debian it leaves that to the reader.
+# ensure_packages [tests]: installs what is missing to build and run, with `tests` for the checks as well; quiet when
+# nothing is. Elsewhere than on Debian it leaves that to the reader.
 ensure_packages() {
+  local lists=(tools/dev/packages.txt)
+  [ "${1:-}" != tests ] || lists+=(tools/dev/test_packages.txt)
   if ! command -v apt-get >/dev/null; then
-    say "no apt-get here: the equivalents of tools/dev/packages.txt must be installed"
+    say "no apt-get here: the equivalents of ${lists[*]} must be installed"
     return
   fi
   local missing wanted=() line alternatives
-  missing="$(missing_packages)"
+  missing="$(missing_packages "${lists[@]}")"
   [ -n "$missing" ] || return 0
   say "installing: $(tr '\n' ' ' <<<"$missing")"
   as_root apt-get update -qq >&2

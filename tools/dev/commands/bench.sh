@@ -5,7 +5,7 @@
 #:
 #: Builds the release preset and calls bench/run.sh with BUILD_DIR set. Its own --help tells what there is.
 [ -f bench/run.sh ] || die "bench/run.sh is not in this tree yet"
-ensure_packages
+ensure_packages tests
 # Uploads are measured beside it; nothing else needs it.
 if ! PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && command -v apt-get >/dev/null; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >&2 </dev/null ||

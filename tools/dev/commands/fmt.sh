@@ -4,5 +4,5 @@
 #: usage: ./dev fmt
 [ $# -eq 0 ] || bad_option "$1"
 . tools/dev/lint_checks.sh
-ensure_packages
+ensure_packages tests
 cpp_files | xargs -r -d '\n' "$(clang_tool clang-format)" -i

@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-ensure_packages
+ensure_packages tests
 start_results
 if build_or_record dev covet_proto covet_protoset; then
   fast_lint || true

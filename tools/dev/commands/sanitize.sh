@@ -14,7 +14,7 @@ case "$1" in
 esac
 shift
 [ "${1:-}" != -- ] || shift
-ensure_packages
+ensure_packages tests
 start_results
 if build_or_record "$preset"; then
   unit_tests "$preset" || true

@@ -35,7 +35,7 @@ case "$chosen" in
   --ci) sanitize=0 fuzz=1 ;;
 esac
 
-ensure_packages
+ensure_packages tests
 start_results
 # A stage that fails doesn't stop the next ones: the tally decides.
 if [ "$unit" = 1 ] || [ "$e2e" = 1 ] || [ "$lint" = 1 ]; then
