@@ -295,7 +295,7 @@ async def test_names_are_names_only(covet, user):
             await upload.processed(c)
             assert fetch(covet, complete["url"]).body == b"abc"
     folder = pathlib.Path(covet.process("files").config["storage"]["data_dir"]) / "files"
-    assert {path.name for path in folder.iterdir()} <= {"incoming", "kept", "url_key", "files.lock", "metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm"}
+    assert {path.name for path in folder.iterdir()} <= {"incoming", "kept", "url_key", "files.lock", "metadata.sqlite", "metadata.sqlite-wal", "metadata.sqlite-shm", "metadata.sqlite.reserve"}
     assert all(path.name.startswith("file_") for path in (folder / "kept").iterdir())
 
 

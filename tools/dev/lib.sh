@@ -5,7 +5,7 @@
 export LC_ALL="${LC_ALL:-C.UTF-8}"
 JOBS="${JOBS:-$(nproc)}"
 export CCACHE_BASEDIR="$ROOT" CCACHE_NOHASHDIR=1
-export CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime,locale
+export CCACHE_SLOPPINESS=time_macros,locale
 
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'dev: %s\n' "$*" >&2; exit 1; }
