@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "common/server/unary_call.h"
+#include "common/server/core_reply.h"
 #include "services/files/domain/errors.h"
 #include "services/files/download_call.h"
 #include "services/files/upload_call.h"
@@ -12,24 +12,13 @@ namespace covet::files {
 namespace {
 
 using server::CallInfo;
+using server::IdentityOf;
+using server::Into;
 using server::UnaryDone;
-
-IdentityPtr IdentityOf(const CallInfo& call) {
-  return std::make_shared<const common::v1::Identity>(call.caller.identity);
-}
 
 // An edge that speaks for nobody: it has been shown a link.
 bool IsTrusted(const CallInfo& call) {
   return call.caller.peer && call.caller.identity.user_id().empty();
-}
-
-// A reply that fills the response and ends the call.
-template <typename T>
-FilesCore::Reply<T> Into(T* response, UnaryDone done) {
-  return [response, done = std::move(done)](absl::StatusOr<T> result) {
-    if (result.ok()) *response = *std::move(result);
-    done(result.status());
-  };
 }
 
 // A unary method of a user's that is one call of the core.

@@ -6,8 +6,8 @@
 
 #include "common/logging/audit.h"
 #include "common/payload/struct_json.h"
+#include "common/server/core_reply.h"
 #include "common/server/server_stream.h"
-#include "common/server/unary_call.h"
 #include "services/rooms/domain/errors.h"
 #include "services/rooms/room_watch.h"
 
@@ -15,20 +15,9 @@ namespace covet::rooms {
 namespace {
 
 using server::CallInfo;
+using server::IdentityOf;
+using server::Into;
 using server::UnaryDone;
-
-IdentityPtr IdentityOf(const CallInfo& call) {
-  return std::make_shared<const common::v1::Identity>(call.caller.identity);
-}
-
-// A reply that fills the response and ends the call.
-template <typename T>
-std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done) {
-  return [response, done = std::move(done)](absl::StatusOr<T> result) {
-    if (result.ok()) *response = *std::move(result);
-    done(result.status());
-  };
-}
 
 // A unary method that is one call of the core.
 template <typename Request, typename Response>

@@ -5,8 +5,8 @@
 
 #include "common/payload/struct_json.h"
 #include "common/server/client_stream.h"
+#include "common/server/core_reply.h"
 #include "common/server/server_stream.h"
-#include "common/server/unary_call.h"
 #include "services/streams/domain/errors.h"
 #include "services/streams/domain/filter.h"
 #include "services/streams/publish_records.h"
@@ -60,8 +60,7 @@ void SetTtl(const StoredRecord& record, int64_t now_ms, v1::Record* out) {
 }
 
 StreamCaller CallerOf(const CallInfo& call) {
-  return {std::make_shared<const common::v1::Identity>(call.caller.identity),
-          call.caller.peer && call.caller.identity.user_id().empty()};
+  return {server::IdentityOf(call), call.caller.peer && call.caller.identity.user_id().empty()};
 }
 
 #define COVET_METHOD(name) "/covet.streams.v1.StreamService/" name

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 
-from harness.process import TIMEOUT
+from harness.process import TIMEOUT, end
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -39,12 +39,7 @@ class Chromium:
         return self
 
     def __exit__(self, *_):
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._reader.join(TIMEOUT)
         self._process.stderr.close()
         self._profile.cleanup()

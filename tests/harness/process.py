@@ -174,6 +174,16 @@ class Process:
         raise AssertionError("no VmRSS")
 
 
+def end(process):
+    """Ends a Popen of a program that is not ours: kindly, and after TIMEOUT by force."""
+    process.terminate()
+    try:
+        process.wait(TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def parse(line):
     """A log line as a dict; {} for what is not JSON."""
     try:

@@ -12,7 +12,7 @@ import urllib.request
 import yaml
 
 from harness.ports import free_port
-from harness.process import TIMEOUT
+from harness.process import TIMEOUT, end
 
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 CONFIG = DEPLOY / "prometheus/prometheus.yml"
@@ -69,12 +69,7 @@ class Prometheus:
         return self
 
     def __exit__(self, *_):
-        self._process.terminate()
-        try:
-            self._process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._log.close()
 
     def _ready(self):

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "common/server/unary_call.h"
+
+namespace covet::server {
+
+// The caller, as the cores of services keep it beyond the call.
+inline std::shared_ptr<const common::v1::Identity> IdentityOf(const CallInfo& call) {
+  return std::make_shared<const common::v1::Identity>(call.caller.identity);
+}
+
+// A core's reply that fills the response and ends the call. `response` lives until `done` is
+// called.
+template <typename T>
+std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done) {
+  return [response, done = std::move(done)](absl::StatusOr<T> result) {
+    if (result.ok()) *response = *std::move(result);
+    done(result.status());
+  };
+}
+
+}  // namespace covet::server
