@@ -519,7 +519,8 @@ def test_kill_under_publish_traffic(make_covet):
 
     def follow():
         place = None
-        while not done.is_set():
+        # Until it has the last record, which may be after yet another connection.
+        while True:
             try:
                 with Api(address) as api, Following(api, EVENTS, "orders", **({"resume": place} if place else {"history": 10_000})) as following:
                     epochs.add(following.opened.epoch)
@@ -532,7 +533,7 @@ def test_kill_under_publish_traffic(make_covet):
             except grpc.RpcError:
                 time.sleep(0.02)
 
-    reader = threading.Thread(target=follow)
+    reader = threading.Thread(target=follow, daemon=True)
     head = [0]
     reader.start()
     for publisher in publishers:
