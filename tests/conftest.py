@@ -14,6 +14,7 @@ from harness.external import External
 from harness.postgres import Postgres
 from harness.process import Process
 
+pytest_plugins = ["harness.crashes"]
 pytest.register_assert_rewrite("behaviours", "harness.steps")
 
 

@@ -36,18 +36,21 @@ class Postgres:
     def __init__(self, **settings):
         self.port = free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="covet-postgres-"))
-        self._user = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+        # A program of its own changes the user: with Popen's `user` Python would fork with the threads of gRPC running, and
+        # the child, or this process, may abort in gRPC's handlers before it becomes anything else.
+        as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--"]
+        self._as_user = as_user if os.geteuid() == 0 else []
         self._process = None
         self._log = open(self.folder / "server.log", "ab")
         password_file = self.folder / "password"
         password_file.write_text(PASSWORD)
-        if self._user:
+        if self._as_user:
             owner = pwd.getpwnam(USER)
             for path in (self.folder, password_file):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         subprocess.run(
-            [program("initdb"), "--pgdata", self.data, "--username", USER, "--pwfile", password_file, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
-            check=True, stdout=self._log, stderr=self._log, cwd="/", **self._user,
+            [*self._as_user, program("initdb"), "--pgdata", self.data, "--username", USER, "--pwfile", password_file, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
+            check=True, stdout=self._log, stderr=self._log, cwd="/",
         )  # fmt: skip
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -83,8 +86,8 @@ class Postgres:
             if not self.running:
                 # After a kill it ends at once for as long as children of the last one live.
                 self._process = subprocess.Popen(
-                    [program("postgres"), "-D", str(self.data)],
-                    stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, cwd="/", **self._user,
+                    [*self._as_user, program("postgres"), "-D", str(self.data)],
+                    stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, cwd="/",
                 )  # fmt: skip
             time.sleep(0.05)
         with self.connect("postgres") as connection:
