@@ -1,12 +1,17 @@
 #!/bin/sh
-# Copies what a covetd keeps, while it runs or not:
-#
-#     backup.sh DATA_DIR TARGET
-#
-# DATA_DIR is its storage.data_dir, TARGET a folder that this makes. Run it as the user of covetd, or as root. Needs sqlite3.
-# A restore is a copy of TARGET put in the place of the data directory; docs/operations.md tells what clients notice.
+#: Copies what a covetd keeps, while it runs or not.
+#:
+#: usage: backup.sh DATA_DIR TARGET
+#:
+#: DATA_DIR is its storage.data_dir, TARGET a folder that this makes. Run it as the user of covetd, or as root. Needs sqlite3.
+#: A restore is a copy of TARGET put in the place of the data directory; docs/operations.md tells what clients notice.
 set -eu
-
+for argument; do
+  case "$argument" in
+    -h | --help) sed -n 's/^#: \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "$0: unknown option '$argument'; --help tells what there is" >&2; exit 2 ;;
+  esac
+done
 [ $# -eq 2 ] || { echo "usage: $0 DATA_DIR TARGET" >&2; exit 2; }
 data=$1 target=$2
 command -v sqlite3 >/dev/null || { echo "$0: sqlite3 is not installed" >&2; exit 1; }

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Makes what mutual TLS between roles needs, in deploy/secrets or in FOLDER: an authority (ca.pem, ca.key) and for each role
-# and the gateway a certificate and key (rooms.pem, rooms.key, …) that names it. What exists and is valid for 30 days more
-# is left alone; roles read theirs at start. Needs openssl.
-#
-# usage: deploy/certs.sh [FOLDER]
+#: Makes what mutual TLS between roles needs, in deploy/secrets or in FOLDER: an authority (ca.pem, ca.key) and for each role
+#: and the gateway a certificate and key (rooms.pem, rooms.key, …) that names it. What exists and is valid for 30 days more
+#: is left alone; roles read theirs at start. Needs openssl.
+#:
+#: usage: deploy/certs.sh [FOLDER]
 set -euo pipefail
+for argument; do
+  case "$argument" in
+    -h | --help) sed -n 's/^#: \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "$0: unknown option '$argument'; --help tells what there is" >&2; exit 2 ;;
+  esac
+done
+[ $# -le 1 ] || { echo "$0: one FOLDER, not $#; --help tells more" >&2; exit 2; }
 folder="${1:-$(dirname "${BASH_SOURCE[0]}")/secrets}"
 names=(gateway edge rooms streams rpc files)
 authority_days=3650 days=397 spare_seconds=$((30 * 24 * 3600))

@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
-# Makes once what deploy/docker-compose.yml keeps secret, each random: files in deploy/secrets, and deploy/.env with what
-# compose itself reads. What exists is left alone; remove a file to have it made anew. Needs openssl.
-#
-# usage: deploy/secrets.sh
+#: Makes once what deploy/docker-compose.yml keeps secret, each random: files in deploy/secrets, and deploy/.env with what
+#: compose itself reads. What exists is left alone; remove a file to have it made anew. Needs openssl.
+#:
+#: usage: deploy/secrets.sh
 set -euo pipefail
+for argument; do
+  case "$argument" in
+    -h | --help) sed -n 's/^#: \{0,1\}//p' "$0"; exit 0 ;;
+    -*) echo "$0: unknown option '$argument'; --help tells what there is" >&2; exit 2 ;;
+  esac
+done
+[ $# -eq 0 ] || { echo "$0: takes no arguments; --help tells more" >&2; exit 2; }
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # As in certs.sh: readable for the containers' users, behind a folder that is its owner's only.

@@ -1,10 +1,12 @@
-"""deploy/docker-compose.yml without Docker: what it mounts is there, and each role takes its configuration."""
+"""deploy/ without Docker: its scripts say how they are used, what docker-compose.yml mounts is there, and each role takes its
+configuration."""
 
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from harness.process import TIMEOUT
 DEPLOY = pathlib.Path(__file__).resolve().parents[1] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())
 ROLES = ("edge", "rooms", "streams", "rpc", "files")
+SCRIPTS = sorted(str(path.relative_to(DEPLOY)) for path in [*DEPLOY.glob("*.sh"), *DEPLOY.glob("examples/**/*.py")])
 
 
 def run(*command, **options):
@@ -29,6 +32,23 @@ def made(tmp_path_factory):
         result = run(folder / name)
         assert result.returncode == 0, result.stderr
     return folder
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_says_how_it_is_used_and_takes_nothing_else(tmp_path, script):
+    """What it would make lies beside it or where it runs: in a folder of its own."""
+    program = tmp_path / pathlib.Path(script).name
+    shutil.copy(DEPLOY / script, program)
+    before = [sys.executable] if program.suffix == ".py" else []
+    for option in ("-h", "--help"):
+        helped = run(*before, program, option, cwd=tmp_path)
+        assert (helped.returncode, helped.stderr) == (0, ""), helped.stderr
+        assert re.search(rf"^usage: (\S*/)?{re.escape(program.name)}", helped.stdout, re.MULTILINE), helped.stdout
+    for arguments in (["--no-such-option"], ["made", "--no-such-option"]):
+        refused = run(*before, program, *arguments, cwd=tmp_path)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "--no-such-option" in refused.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == [program.name]
 
 
 def contents(folder):
