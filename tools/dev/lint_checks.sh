@@ -16,9 +16,9 @@ clang_tool() {
 check_format() {
   local formatter wrong
   formatter="$(clang_tool clang-format)"
-  wrong="$(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1 |
-    sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' | sort -u)"
-  [ -z "$wrong" ] || { sed 's/^/not formatted: /' <<<"$wrong"; return 1; }
+  mapfile -t wrong < <(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1 |
+    sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' | sort -u)
+  [ ${#wrong[@]} -eq 0 ] || { printf 'not formatted: %s\n' "${wrong[@]}"; return 1; }
 }
 
 # python_tools PACKAGE…: puts linters that come by pip below run/lint; their programs are in run/lint/bin.
