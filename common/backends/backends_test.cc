@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -329,6 +330,45 @@ TEST_F(BackendsTest, HoldsBackAStreamThatNobodyReads) {
   stream->Cancel();
   EXPECT_EQ(reader.AwaitEnd().code, "CANCELLED");
   server_.AwaitCancelled(1);
+}
+
+// Gives its stream up at the first record, while the next, which it has asked for, comes.
+class Quitter final : public StreamReader {
+ public:
+  void OnRecord(std::string) override {
+    if (gave_up_.exchange(true)) return;
+    stream->Next();
+    stream->Cancel();
+  }
+  void OnEnd(const CallError* error) override {
+    end.set_value(error == nullptr ? "" : error->code);
+  }
+
+  std::shared_ptr<BackendStream> stream;  // Set before the first record is asked for.
+  std::promise<std::string> end;
+
+ private:
+  std::atomic<bool> gave_up_{false};  // The next record may come while the first is looked at.
+};
+
+TEST_F(BackendsTest, EndsAStreamThatIsCancelledWhileARecordComes) {
+  server_.Start();
+  Backend& backend = Connect(server_.Config());
+  const MethodRef method = MethodOf(backend, "covet.streams.v1.StreamService/Subscribe");
+  // The second record is nearly always there when the stream is cancelled, but need not be.
+  for (int i = 1; i <= 20; ++i) {
+    Quitter reader;
+    reader.stream = backend.OpenStream(method, R"({"resource_id":"endless"})",
+                                       {.timeout_ms = 0, .metadata = {}}, &reader);
+    server_.AwaitWaiting(i);
+    reader.stream->Next();
+    std::future<std::string> end = reader.end.get_future();
+    const std::future_status ended = end.wait_for(kPatience);
+    reader.stream->Cancel();  // Ends also one that hangs, for `reader` goes.
+    EXPECT_EQ(end.get(), "CANCELLED");
+    ASSERT_EQ(ended, std::future_status::ready);
+  }
+  server_.AwaitCancelled(20);
 }
 
 TEST_F(BackendsTest, TellsHowAStreamEnds) {
