@@ -1,55 +1,14 @@
 #include "services/rooms/rooms_role.h"
 
-#include <atomic>
 #include <chrono>
 #include <future>
 
-#include "absl/synchronization/mutex.h"
+#include "common/server/gated_clock.h"
 #include "common/server/role_test_fixture.h"
 #include "covet/rooms/v1/rooms.grpc.pb.h"
 
 namespace covet::rooms {
 namespace {
-
-// The machine's clock, which holds up whoever asks it once it is told to.
-class GatedClock final : public Clock {
- public:
-  int64_t WallMillis() const override {
-    Pass();
-    return SystemClock().WallMillis() + ahead_ms_;
-  }
-  int64_t SteadyMicros() const override {
-    Pass();
-    return SystemClock().SteadyMicros();
-  }
-
-  // Returns once somebody is held up.
-  void Close() {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-    mutex_.Await(absl::Condition(
-        +[](int* held) { return *held > 0; }, &held_));
-  }
-  void Open(int64_t ahead_ms) {
-    absl::MutexLock lock(&mutex_);
-    ahead_ms_ = ahead_ms;
-    closed_ = false;
-  }
-
- private:
-  void Pass() const {
-    absl::MutexLock lock(&mutex_);
-    ++held_;
-    mutex_.Await(absl::Condition(
-        +[](bool* closed) { return !*closed; }, &closed_));
-    --held_;
-  }
-
-  mutable absl::Mutex mutex_;
-  mutable int held_ = 0;
-  mutable bool closed_ = false;
-  std::atomic<int64_t> ahead_ms_{0};
-};
 
 class RoomsRoleTest : public server::RoleTest {
  protected:
@@ -87,7 +46,7 @@ class RoomsRoleTest : public server::RoleTest {
     return response.last_offset();
   }
 
-  GatedClock gated_;
+  server::GatedClock gated_;
 };
 
 // What the core is at when the role is stopped may still call its logs, which are there until it is
@@ -96,11 +55,13 @@ TEST_P(RoomsRoleTest, TheCoreIsStillBeforeItsLogsGo) {
   ASSERT_TRUE(CreateRoom("old").ok());
   ASSERT_TRUE(Publish("old").ok());
   StopServer();
-  gated_.Close();  // In the core's tick, which is about to trim.
+  gated_.Close();
+  gated_.AwaitHeld();  // In the core's tick, which is about to trim.
   std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
   // As long as logs would take to go, were they not to wait.
   EXPECT_EQ(stopped.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
-  gated_.Open(/*ahead_ms=*/7'200'000);
+  gated_.SetAhead(7'200'000);
+  gated_.Open();
   stopped.get();
 }
 

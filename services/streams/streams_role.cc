@@ -36,6 +36,7 @@ class StreamsRole final : public server::Role {
     log_options.directory = directory;
     log_options.queue_bytes = context_.config->storage().queue_bytes();
     log_options.observer = &metrics_.log();
+    log_options.clock = context_.clock;
     auto disk = eventlog::OpenSqliteEventLog(log_options);
     if (!disk.ok()) return disk.status();
     disk_ = *std::move(disk);

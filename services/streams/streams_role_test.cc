@@ -1,10 +1,28 @@
 #include "services/streams/streams_role.h"
 
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "common/server/gated_clock.h"
 #include "common/server/role_test_fixture.h"
 #include "covet/streams/v1/streams.grpc.pb.h"
 
 namespace covet::streams {
 namespace {
+
+bool RunsThread(const std::string& name) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string its_name;
+    // Empty if the thread ended meanwhile.
+    std::getline(std::ifstream(task.path() / "comm"), its_name);
+    if (its_name == name) return true;
+  }
+  return false;
+}
 
 class StreamsRoleTest : public server::RoleTest {
  protected:
@@ -12,10 +30,12 @@ class StreamsRoleTest : public server::RoleTest {
 
   void SetUp() override {
     RoleTest::SetUp();
+    clock_ = &gated_;
     config::v1::StreamResourceConfig& resource = *role_config_.mutable_streams()->add_resources();
     resource.set_type("events");
     resource.set_id("few");
     resource.mutable_retention()->set_max_count(10);
+    resource.mutable_retention()->mutable_max_age()->set_seconds(3'600);
     resource.set_durability(rooms::v1::DURABILITY_DISK);
     StartRole(MakeStreamsRole);
   }
@@ -32,7 +52,27 @@ class StreamsRoleTest : public server::RoleTest {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response.offsets().empty() ? 0 : *response.offsets().rbegin();
   }
+
+  server::GatedClock gated_{"log-writer"};
 };
+
+// A log that goes still answers what it was asked, and a core that hears of it asks for more. So
+// the core must be still while the log is at its last writes.
+TEST_P(StreamsRoleTest, TheCoreIsStillBeforeItsLogsGo) {
+  EXPECT_EQ(Publish(), kBatch);
+  StopServer();
+  gated_.Close();
+  gated_.SetAhead(7'200'000);
+  gated_.AwaitHeld();  // The log, which is about to trim.
+  std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (RunsThread("streams") && std::chrono::steady_clock::now() < patience) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_FALSE(RunsThread("streams")) << "the thread that runs the core";
+  gated_.Open();
+  stopped.get();
+}
 
 // The role goes while its first trims are due, and comes back to what it had acknowledged.
 TEST_P(StreamsRoleTest, WhatWasAcknowledgedIsThereAgainHoweverOftenItIsStopped) {
