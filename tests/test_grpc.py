@@ -5,6 +5,7 @@ import concurrent.futures
 import grpc
 import pytest
 from google.protobuf import field_mask_pb2, struct_pb2
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -38,10 +39,8 @@ def refuse(channel, method, metadata=()):
 
 def methods_of(channel):
     """Every method that reflection tells of, with its descriptor."""
-    from google.protobuf import descriptor_pool
-
     database = ProtoReflectionDescriptorDatabase(channel)
-    pool = descriptor_pool.DescriptorPool(database)
+    pool = DescriptorPool(database)
     for service in database.get_services():
         if not service.startswith(OPEN):
             yield from pool.FindServiceByName(service).methods
@@ -93,6 +92,15 @@ def test_health_is_open(covet):
             with pytest.raises(grpc.RpcError) as unknown:
                 health.Check(health_pb2.HealthCheckRequest(service="nonsense"), timeout=20)
             assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_reflection_describes_whatever_it_lists(covet):
+    for role in (*SERVICES, "edge"):
+        with grpc.insecure_channel(covet.grpc_address(role)) as channel:
+            database = ProtoReflectionDescriptorDatabase(channel)
+            pool = DescriptorPool(database)
+            described = {name: [m.name for m in pool.FindServiceByName(name).methods] for name in database.get_services()}
+            assert described["grpc.health.v1.Health"] == ["Check", "Watch"], role
 
 
 def test_channelz_tells_of_servers(covet):

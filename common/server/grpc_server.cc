@@ -1,5 +1,6 @@
 #include "common/server/grpc_server.h"
 
+#include <google/protobuf/message.h>
 #include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/generic/async_generic_service.h>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/config/config.h"
 #include "common/config/formats.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace covet::server {
 namespace {
@@ -80,6 +82,8 @@ void InitPlugins() {
   static std::once_flag once;
   std::call_once(once, [] {
     grpc::EnableDefaultHealthCheckService(true);
+    // The library's own health service knows no descriptors, which reflection would describe it by.
+    google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::channelz::experimental::InitChannelzService();
   });
