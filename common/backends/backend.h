@@ -46,8 +46,8 @@ class StreamReader {
 class BackendStream : public BackendCall {
  public:
   // Asks for one record more. Nothing is read unasked, so gRPC's flow control reaches the backend.
-  // To be called again only after OnRecord, or as the last thing in it: the record may come at once,
-  // on another thread.
+  // To be called again only after OnRecord, or as the last thing in it: the record may come at
+  // once, on another thread.
   virtual void Next() = 0;
 };
 
