@@ -1,14 +1,18 @@
 """Coming up, coming back, giving up."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
+from behaviours import entry
 from behaviours.common import NOTES, connect
 from harness import credentials
 from harness.client_agent import AgentError
-from harness.proxy import Proxy
+from harness.proxy import CLIENT, SERVER, Proxy
 
+PROTOCOL = Path(__file__).resolve().parents[2] / "docs/protocol.md"
 UPLOAD = {"as": "u", "base64": "aGVsbG8=", "filename": "hello.txt"}
 
 
@@ -53,6 +57,9 @@ async def waits_grow(agent):
             assert all(0 <= wait <= most for wait in waits)
             # Anywhere below it, evenly: of 400 some lie in each tenth.
             assert {int(wait * 10 / most) for wait in waits} >= set(range(10))
+        for code in (1012, 1013):
+            waits = await a.do("waits", max_attempts=10, delay=1, attempts=[1] * 400, close_code=code)
+            assert all(5000 <= wait <= 30_000 for wait in waits) and max(waits) - min(waits) > 20_000
 
 
 async def reconnecting_is_off(covet, agent, room):
@@ -91,6 +98,70 @@ async def silence_ends_a_connection(make_covet, agent):
         assert (await a.items("disconnected"))[0]["code"] == 1006
         await a.take("connected", 2)
         assert (await a.do("send", room="lobby_silence", payload=1))["offset"] == 1
+        await a.take("room_event")
+
+
+def _close_codes():
+    """{code: whether to come back}, as the protocol's table has them."""
+    rows = re.findall(r"^\| ([\d, ]+) \| (.+?) \|", PROTOCOL.read_text().partition("## Close codes")[2], re.MULTILINE)
+    return {int(code): says != "no" for codes, says in rows for code in codes.split(",")}
+
+
+async def close_codes(covet, agent, room):
+    codes = _close_codes()
+    assert [code for code, back in codes.items() if not back] == entry("close_codes")["final"]
+    connected = 0
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        for number, (code, back) in enumerate(codes.items(), 1):
+            await connect(a, proxy.ws_url)
+            connected += 1
+            await a.do("join", room=f"{room}_{code}")
+            accepted = proxy.accepted
+            # Where the server says how long to stay away, that counts and nothing else.
+            proxy.close_with(code, "reconnect_after_ms=20" if back else "")
+            closed = (await a.items("disconnected", number))[-1]
+            assert closed["code"] == code
+            if back:
+                connected += 1
+                await a.take("connected", connected)
+                assert (await a.do("send", room=f"{room}_{code}", payload=1))["offset"] == 1
+            else:
+                ended = (await a.take("ended", number))[-1]["error"]
+                assert (ended["type"], ended["close_code"], proxy.accepted) == ("ConnectionLostError", code, accepted)
+            await a.do("close")
+            await a.take("ended", number)
+
+
+async def closed_for_what_was_sent(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room, options=NOTES)
+        for number, code in enumerate((1009, 1002, 1007, 1008), 1):
+            proxy.stall()
+            sent = [a.start("send", room=room, payload=code), a.start("join", room=f"{room}_{code}"), a.start("upload", **UPLOAD)]
+            await a.do("session")
+            proxy.close_with(code)
+            for each in sent:
+                with pytest.raises(AgentError) as lost:
+                    await each
+                assert (lost.value.type, lost.value.close_code) == ("ConnectionLostError", code)
+            proxy.go()
+            assert (await a.do("send", room=room, payload=number))["offset"] == number
+        assert [event["payload"] for event in await a.items("room_event", 4, of=room)] == [1, 2, 3, 4]
+
+
+async def unheard(make_covet, agent):
+    covet = make_covet(edge={"heartbeat_interval": "2s"})
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room="lobby_unheard", options=NOTES)
+        proxy.freeze(CLIENT)
+        await proxy.until(lambda: SERVER in proxy.closed)
+        # Its answer to the close.
+        proxy.go()
+        assert (await a.items("disconnected"))[0]["code"] == 4408
+        await a.take("connected", 2)
+        assert (await a.do("send", room="lobby_unheard", payload=1))["offset"] == 1
         await a.take("room_event")
 
 
@@ -164,6 +235,11 @@ async def message_too_large(covet, agent, room):
         with pytest.raises(AgentError) as never_sent:
             await a.do("send", room=room, payload="x" * (2 << 20))
         assert never_sent.value.type == "MessageTooLargeError"
+        large = {"large": "x" * (2 << 20)}
+        for command, args in (("call", {"method": "system.ping", "params": large}), ("join", {"room": room + "_other", "options": large})):
+            with pytest.raises(AgentError) as never_sent:
+                await a.do(command, **args)
+            assert never_sent.value.type == "MessageTooLargeError", command
         with pytest.raises(AgentError) as refused:
             await a.do("send", room=room, payload="x" * 100_000)
         assert (refused.value.type, refused.value.code) == ("ServerError", "MESSAGE_TOO_LARGE")

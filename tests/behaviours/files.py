@@ -123,6 +123,27 @@ async def upload_cancelled(covet, agent):
         assert (gone.value.type, gone.value.code) == ("ServerError", "CANCELLED")
 
 
+async def upload_aborted(covet, agent, room):
+    data = random_bytes(50 * CHUNK)
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        proxy.stall()
+        upload = a.start("upload", **_upload(data, upload_id=room))
+        await a.do("pause_upload", **{"as": "u"})
+        proxy.go()
+        await a.take("progress")
+        await a.do("abort_upload", **{"as": "u"})
+        with pytest.raises(AgentError) as ended:
+            await upload
+        if agent.platform == "python":
+            assert ended.value.type == "Cancelled"
+        else:
+            assert (ended.value.type, ended.value.reason) == ("EndedError", "cancelled")
+        with pytest.raises(AgentError) as gone:
+            await a.do("upload", **_upload(data, "v", upload_id=room))
+        assert (gone.value.type, gone.value.code) == ("ServerError", "CANCELLED")
+
+
 async def upload_over_cuts(make_covet, agent):
     covet = make_covet()
     data = random_bytes(200 * CHUNK)

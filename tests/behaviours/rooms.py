@@ -182,6 +182,24 @@ async def room_epoch_changed(make_covet, agent):
         assert events[0]["epoch"] != events[1]["epoch"]
 
 
+async def abandoned_reader(covet, agent, room):
+    count = 10_500  # More than wait for one reader.
+    async with agent() as a, covet.connect("other") as other:
+        await connect(a, covet.ws_url)
+        await a.do("join", room=room, options=NOTES)
+        await a.do("join", room=room, options=NOTES, quiet=True)
+        await other.join(room, filter={"event_types": ["none"]})
+        sent = [await other.send("room_message", {"room_id": room, "event_type": "note", "payload": n}) for n in range(count)]
+        await other.reply(sent[-1])
+        await a.do("call", method="system.ping")
+        await a.do("abandon", room=room)
+        for n in range(count, count + 10):
+            await other.publish(room, n)
+        events = await a.items("room_event", count + 10, of=room)
+        assert [event["payload"] for event in events] == list(range(count + 10))
+        assert not [told for told in a.events if told["event"] == "gap"]
+
+
 async def slow_reader(covet, agent, room):
     count = 10_500  # More than wait for one reader.
     async with agent() as a, covet.connect("other") as other:

@@ -18,6 +18,7 @@ class Messages:
         self._header = b""  # Of the frame that is begun.
         self._left = 0  # Bytes of its payload to come.
         self._ends = False  # Whether it ends a message.
+        self.closed = False  # Whether a close frame has come.
 
     def split(self, data):
         """Pieces of `data`, in order, each with whether a message ends with it."""
@@ -61,6 +62,7 @@ class Messages:
         self._left = int.from_bytes(header[2 : 2 + extended], "big") if extended else short
         # Continuations end messages too; pings, pongs and closes are none.
         self._ends = bool(header[0] & 0x80) and header[0] & 0x0F < 8
+        self.closed |= header[0] & 0x0F == 8
         self._header = b""
         return True
 
@@ -70,8 +72,13 @@ class Pair:
 
     def __init__(self, client, server):
         self.writers = {CLIENT: client, SERVER: server}
-        self.going = asyncio.Event()
-        self.going.set()
+        # Whether what each sends passes.
+        self.going = {CLIENT: asyncio.Event(), SERVER: asyncio.Event()}
+        self.go()
+
+    def go(self):
+        for going in self.going.values():
+            going.set()
 
     def abort(self):
         for writer in self.writers.values():
@@ -95,6 +102,7 @@ class Proxy:
         self._changed = asyncio.Condition()
         self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
         self.cuts = 0  # By cut_after.
+        self.closed = set()  # Who has begun to close a connection, or answered a close.
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -113,7 +121,7 @@ class Proxy:
         return f"ws://{self.address}/ws"
 
     async def until(self, condition):
-        """Until it holds; asked after each connection that is accepted, and when stall_after stalls."""
+        """Until it holds; asked after each connection that is accepted, at each side's first close, and when stall_after stalls."""
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(condition), 2 * TIMEOUT)
 
@@ -121,6 +129,15 @@ class Proxy:
         """Ends every connection without a word."""
         for pair in list(self._pairs):
             pair.abort()
+
+    def close_with(self, code, reason=""):
+        """Ends every connection as a server does that closes with this code: between its messages, so when it is silent."""
+        frame = code.to_bytes(2, "big") + reason.encode()
+        for pair in list(self._pairs):
+            pair.writers[CLIENT].write(bytes([0x88, len(frame)]) + frame)
+            pair.writers[CLIENT].close()
+            pair.writers[SERVER].transport.abort()
+            pair.go()
 
     def cut_after(self, sender, count):
         """Once the sender's message number `count` from now has reached the other side, its connection ends, and nothing more
@@ -144,15 +161,16 @@ class Proxy:
     def stalled(self):
         return self._stalled
 
-    def freeze(self):
-        """Nothing passes any more on the connections that there are."""
+    def freeze(self, *senders):
+        """Nothing of these, or of anybody, passes any more on the connections that there are."""
         for pair in self._pairs:
-            pair.going.clear()
+            for sender in senders or pair.going:
+                pair.going[sender].clear()
 
     def go(self):
         self._stalled = False
         for pair in self._pairs:
-            pair.going.set()
+            pair.go()
 
     async def _serve(self, reader, writer):
         self.accepted += 1
@@ -167,9 +185,9 @@ class Proxy:
             writer.transport.abort()
             return
         pair = Pair(writer, there)
-        if self._stalled:
-            pair.going.clear()
         self._pairs.add(pair)
+        if self._stalled:
+            self.freeze()
         pumps = [asyncio.create_task(self._pump(pair, CLIENT, reader)), asyncio.create_task(self._pump(pair, SERVER, there_reader))]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -199,7 +217,7 @@ class Proxy:
         messages, writer = Messages(), pair.writers[OTHER[sender]]
         try:
             while data := await reader.read(65536):
-                await pair.going.wait()
+                await pair.going[sender].wait()
                 for piece, ends in messages.split(data):
                     if writer.is_closing():
                         return
@@ -217,5 +235,9 @@ class Proxy:
                         pair.writers[sender].transport.abort()
                         return
                 await writer.drain()
+                if messages.closed and sender not in self.closed:
+                    self.closed.add(sender)
+                    async with self._changed:
+                        self._changed.notify_all()
         except ConnectionError:
             pass

@@ -342,8 +342,17 @@ export class CovetPyWebSocketClient {
 
   private down(closed: Closed): void {
     for (const source of [...this.rooms.values(), ...this.subscriptions.values()]) source.lost();
-    if (isOurFault(closed.code)) this.outbox.drop(lostError(closed));
+    if (isOurFault(closed.code)) this.dropSent(lostError(closed));
     this.emit('disconnected', closed);
+  }
+
+  /** Whatever may have broken the connection is not sent on the next. */
+  private dropSent(error: Error): void {
+    this.outbox.drop(error);
+    for (const source of [...this.rooms.values(), ...this.subscriptions.values()]) {
+      for (const asker of source.askers.splice(0)) asker.reject(error);
+    }
+    for (const upload of this.uploads.values()) if (!upload.kept) upload.fail(error);
   }
 
   private ended(reason: Error, error: Error | undefined): void {

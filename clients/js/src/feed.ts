@@ -113,7 +113,7 @@ export class Feed<T> {
     this.byListener.delete(listener);
   }
 
-  /** A reader that stops before the end and does not say so (`break`, `return()`) holds up the others once it is full. */
+  /** A reader that stops before the end must say so, as `break` and `return()` do: else it holds up the others once it is full. */
   iterate(): AsyncIterableIterator<T> {
     return this.open();
   }
@@ -143,16 +143,22 @@ export class Feed<T> {
   private open(): Mailbox<T> {
     const mailbox: Mailbox<T> = new Mailbox<T>(
       this.bound,
+      () => this.emptied(),
       () => {
-        if ([...this.mailboxes].every((each) => each.empty)) this.onEmpty();
+        this.mailboxes.delete(mailbox);
+        // The others may have waited for it alone.
+        this.emptied();
       },
-      () => this.mailboxes.delete(mailbox),
     );
     mailbox.put(this.early ?? []);
     this.early = undefined;
     if (this.closed) mailbox.close(this.closed.error);
     else this.mailboxes.add(mailbox);
     return mailbox;
+  }
+
+  private emptied(): void {
+    if ([...this.mailboxes].every((each) => each.empty)) this.onEmpty();
   }
 }
 

@@ -14,10 +14,14 @@ const MAX_DELAY_MS = 30_000;
 // 4500 and above are final: the same connection would be refused again.
 const FINAL_CLOSE_CODE = 4500;
 /** What we sent broke the connection: it would break the next one too. */
-const OUR_FAULT = new Set([1002, 1007, 1009]);
+const OUR_FAULT = new Set([1002, 1007, 1008, 1009]);
+/** Restart, try again later: their registry wants clients to stay away for 5 to 30 s. */
+const LATER = new Set([1012, 1013]);
+const LATER_MS = 5_000;
 
-/** Milliseconds before attempt 1, 2, … in a row. */
-export function waitBefore(policy: Reconnect, attempt: number): number {
+/** Milliseconds before attempt 1, 2, … in a row, after a connection that ended so. */
+export function waitBefore(policy: Reconnect, attempt: number, closeCode?: number): number {
+  if (closeCode !== undefined && LATER.has(closeCode)) return LATER_MS + Math.random() * (MAX_DELAY_MS - LATER_MS);
   return Math.random() * Math.min(MAX_DELAY_MS, policy.delay * 2 ** (attempt - 1));
 }
 

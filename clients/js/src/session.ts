@@ -148,7 +148,7 @@ export class Session {
     let error: Error = lostError(closed);
     let told = toldToWait(closed.reason);
     while (!this.endedBy && mayReconnect(this.policy, ++this.fruitless, closed.code)) {
-      await this.wait(told ?? waitBefore(this.policy, this.fruitless));
+      await this.wait(told ?? waitBefore(this.policy, this.fruitless, closed.code));
       told = undefined;
       if (this.endedBy) return;
       try {

@@ -21,7 +21,7 @@ export interface UploadOptions {
   uploadId?: string;
   /** As the event `progress`. */
   onProgress?: (sent: number, total: number) => void;
-  /** Cancels the upload. */
+  /** Cancels the upload, as `cancel` does. */
   signal?: AbortSignal;
 }
 
@@ -79,7 +79,7 @@ export class Upload extends Source<UploadEvents> {
   readonly totalChunks: number;
   /**
    * The file is kept. Rejects with EndedError after `cancel`, with ServerError if the server refuses it, with SourceError
-   * if it cannot be read.
+   * if it cannot be read, and with ConnectionLostError if the server has closed for what was sent (1002, 1007, 1008, 1009).
    */
   readonly done: Promise<UploadResult>;
 
@@ -277,6 +277,11 @@ export class Upload extends Source<UploadEvents> {
     if (!this.settled) this.reject(error);
     this.setProcessed();
     this.go();
+  }
+
+  /** Whether the server has all of it, or it has failed. @internal */
+  get kept(): boolean {
+    return this.settled;
   }
 
   /** When nothing more of it is to be told. @internal */

@@ -57,6 +57,7 @@ class Agent:
     def __init__(self):
         self.client = None
         self.rooms, self.subscriptions, self.uploads, self.calls, self.listeners, self.readers = {}, {}, {}, {}, {}, {}
+        self.awaiting = {}  # Tasks, by upload.
         self.tasks = set()
         self.faults = []
         self.folder = tempfile.TemporaryDirectory()
@@ -123,9 +124,9 @@ class Agent:
     async def read_notifications(self):
         self.spawn(self.follow(self.client.notifications(), "notification", None))
 
-    async def waits(self, max_attempts, delay, attempts):
+    async def waits(self, max_attempts, delay, attempts, close_code=1006):
         """Milliseconds before each attempt."""
-        return [Reconnect(max_attempts=max_attempts, delay=delay).wait(attempt) * 1000 for attempt in attempts]
+        return [Reconnect(max_attempts=max_attempts, delay=delay).wait(attempt, close_code) * 1000 for attempt in attempts]
 
     async def join(self, room, options=None, quiet=False):
         joined = await self.client.join_room(room, options)
@@ -146,6 +147,11 @@ class Agent:
     async def read(self, room, count):
         """The offsets of so many events."""
         return [(await self.readers[room].__anext__()).offset for _ in range(count)]
+
+    async def abandon(self, room):
+        """Reads on, and stops in the middle."""
+        async for _ in self.readers.pop(room):
+            break
 
     async def listen(self, room):
         self.listeners[room] = self.teller("heard", room)
@@ -191,9 +197,12 @@ class Agent:
         data = self.source(source, base64.b64decode(names["base64"]), filename)
         upload = self.client.upload(data, filename=filename, size=size, chunk_size=chunk_size, metadata=metadata, upload_id=upload_id,
                                     on_progress=lambda sent, total: self.teller("progress", name)({"sent": sent, "total": total}))
-        self.uploads[name] = upload
+        self.uploads[name], self.awaiting[name] = upload, asyncio.current_task()
         upload.on("status", self.teller("status", name))
         return plain(await upload)
+
+    async def abort_upload(self, **names):
+        self.awaiting[names["as"]].cancel()
 
     async def cancel_upload(self, **names):
         await self.uploads[names["as"]].cancel()

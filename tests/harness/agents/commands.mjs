@@ -23,6 +23,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
   const rooms = new Map();
   const subscriptions = new Map();
   const uploads = new Map();
+  const aborting = new Map();
   const calls = new Map();
   const listeners = new Map();
   const readers = new Map();
@@ -76,9 +77,9 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
     release: async () => letGo(),
     read_notifications: async () => void follow(client.notifications(), 'notification', {}),
     /** Milliseconds before each attempt. */
-    async waits({max_attempts: maxAttempts, delay, attempts}) {
+    async waits({max_attempts: maxAttempts, delay, attempts, close_code = 1006}) {
       const {waitBefore} = await import(new URL('reconnect.js', libraryUrl).href);
-      return attempts.map((attempt) => waitBefore({enabled: true, maxAttempts, delay: delay * 1000}, attempt));
+      return attempts.map((attempt) => waitBefore({enabled: true, maxAttempts, delay: delay * 1000}, attempt, close_code));
     },
     async join({room, options, quiet = false}) {
       const joined = await client.joinRoom(room, options);
@@ -99,6 +100,12 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       const offsets = [];
       while (offsets.length < count) offsets.push((await readers.get(room).next()).value.offset);
       return offsets;
+    },
+    /** Reads on, and stops in the middle. */
+    async abandon({room}) {
+      // eslint-disable-next-line no-unreachable-loop
+      for await (const _ of readers.get(room)) break;
+      readers.delete(room);
     },
     async listen({room}) {
       listeners.set(room, (item) => say({event: 'heard', of: room, item}));
@@ -123,14 +130,17 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
     },
     cancel_call: async ({as}) => calls.get(as).abort(),
     async upload({as, base64, source = 'bytes', filename, size, chunk_size: chunkSize, metadata, upload_id: uploadId}) {
+      aborting.set(as, new AbortController());
       const upload = client.upload(sources[source](bytesOf(base64), filename), {
         filename, size, chunkSize, metadata, uploadId, onProgress: (sent, total) => say({event: 'progress', of: as, item: {sent, total}}),
+        signal: aborting.get(as).signal,
       });
       uploads.set(as, upload);
       upload.on('status', (item) => say({event: 'status', of: as, item}));
       return upload.done;
     },
     cancel_upload: ({as}) => uploads.get(as).cancel(),
+    abort_upload: async ({as}) => aborting.get(as).abort(),
     pause_upload: async ({as}) => uploads.get(as).pause(),
     resume_upload: async ({as}) => uploads.get(as).resume(),
     async download({file, offset, digest = false}) {

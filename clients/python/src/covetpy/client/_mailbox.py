@@ -71,6 +71,8 @@ class Mailbox(Generic[T]):
         self._closed, self._error = True, None
         self._items.clear()
         self._wake()
+        # Other readers may have waited for this one alone.
+        self._on_empty()
 
     async def aclose(self) -> None:
         self.stop()
@@ -177,8 +179,21 @@ class Feed(Generic[T]):
             mailbox.close(self._error)
         else:
             self._mailboxes.add(mailbox)
+            weakref.finalize(mailbox, self._forgotten, _running_loop()).atexit = False
         return mailbox
+
+    def _forgotten(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
+        """A mailbox is gone, whichever thread collects it: other readers may have waited for that one alone."""
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._emptied)
 
     def _emptied(self) -> None:
         if all(mailbox.empty for mailbox in list(self._mailboxes)):
             self.on_empty()
+
+
+def _running_loop() -> Optional[asyncio.AbstractEventLoop]:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

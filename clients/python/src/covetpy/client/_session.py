@@ -182,7 +182,7 @@ class Session:
             self._fruitless += 1
             if not self.policy.allows(self._fruitless, closed.code):
                 break
-            await self.wait(self.policy.wait(self._fruitless) if told is None else told)
+            await self.wait(self.policy.wait(self._fruitless, closed.code) if told is None else told)
             told = None
             if self.ended is not None:
                 break

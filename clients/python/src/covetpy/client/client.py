@@ -355,8 +355,17 @@ class WebSocketClient:
         for source in self._sources():
             source._lost()
         if closed.code in OUR_FAULT:
-            self._outbox.drop(closed.error())
+            self._drop_sent(closed.error())
         self._emit("disconnected", closed)
+
+    def _drop_sent(self, error: CovetError) -> None:
+        """Whatever may have broken the connection is not sent on the next."""
+        self._outbox.drop(error)
+        for source in self._sources():
+            source._settle(error)
+        for upload in list(self._uploads.values()):
+            if not upload._done.done():
+                upload._fail(error)
 
     def _finished(self, reason: CovetError, error: Optional[CovetError]) -> None:
         for source in self._sources():

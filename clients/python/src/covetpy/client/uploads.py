@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import mimetypes
@@ -65,8 +66,9 @@ class FileStatus:
 
 class Upload(Source):
     """Made by `WebSocketClient.upload`; awaiting it gives an UploadResult once the file is kept, and raises EndedError after
-    `cancel`, ServerError if the server refuses it, SourceError if it cannot be read. Goes on over reconnects with the
-    chunks that the server lacks, and whether it is awaited or not.
+    `cancel`, ServerError if the server refuses it, SourceError if it cannot be read, and ConnectionLostError if the server
+    has closed for what was sent (1002, 1007, 1008, 1009). Goes on over reconnects with the chunks that the server lacks, and
+    whether it is awaited or not; cancelling a task that awaits it cancels it.
 
     Events, for `on`: `progress` (a Progress), `status` (a FileStatus).
     """
@@ -108,7 +110,12 @@ class Upload(Source):
         self._task = loop.create_task(self._run())
 
     def __await__(self) -> Generator[Any, None, UploadResult]:
-        return asyncio.shield(self._done).__await__()
+        try:
+            return (yield from asyncio.shield(self._done).__await__())
+        except asyncio.CancelledError:
+            if self._give_up():
+                self._client._spawn(self._cancel_quietly())
+            raise
 
     def pause(self) -> None:
         """No further chunk is begun."""
@@ -120,9 +127,22 @@ class Upload(Source):
 
     async def cancel(self) -> None:
         """Gives the upload up, here at once, and at the server; awaiting it raises EndedError."""
+        if self._give_up():
+            await self._cancel_at_server()
+
+    def _give_up(self) -> bool:
+        """Whether there was anything to give up."""
         if self._done.done():
-            return
+            return False
         self._fail(EndedError(f"upload {self.upload_id}", "cancelled"))
+        return True
+
+    async def _cancel_quietly(self) -> None:
+        """For those who no longer wait."""
+        with contextlib.suppress(CovetError):
+            await self._cancel_at_server()
+
+    async def _cancel_at_server(self) -> None:
         while await self._client._session.when_connected():
             try:
                 await self._client._request("file_upload_cancel", {"upload_id": self.upload_id})
