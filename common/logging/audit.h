@@ -19,8 +19,9 @@ inline constexpr std::string_view kConnectionRefused = "connection_refused";
 inline constexpr std::string_view kAddressBlocked = "address_blocked";
 // A token was renewed in place [session_id, user_id].
 inline constexpr std::string_view kTokenRenewed = "token_renewed";
-// An action was refused for lack of permission: on a WebSocket [session_id, user_id, action,
-// resource, reason, correlation_id], or a gRPC call [user_id, method, reason, correlation_id].
+// An action was refused for lack of permission. Told once, where the action came in: by the edge
+// [session_id, user_id, action, resource, reason, correlation_id], or by the service that was
+// called over gRPC [method in place of session_id], but not in calls that a peer makes for a user.
 inline constexpr std::string_view kPermissionDenied = "permission_denied";
 // A user's session joined a room [session_id, user_id, room_id].
 inline constexpr std::string_view kRoomJoined = "room_joined";

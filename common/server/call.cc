@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
+#include "common/errors/error.h"
 #include "common/errors/grpc_errors.h"
 #include "common/logging/audit.h"
 #include "common/logging/log.h"
@@ -26,6 +27,24 @@ std::string CorrelationId(const grpc::CallbackServerContext& context, IdGenerato
     return std::string(it->second.data(), it->second.size());
   }
   return ids.NewId("cor_");
+}
+
+void RecordRefusal(const CallInfo& call, const grpc::Status& status) {
+  // The peer that a user came in by tells of what is refused to the user.
+  if (call.caller.peer && !call.caller.identity.user_id().empty()) return;
+  ErrorDetails details = DetailsOf(FromGrpcStatus(status));
+  if (details["action"].empty()) {
+    details["action"] = "grpc:call";
+    details["resource"] = call.full_method;
+  }
+  const std::string& reason = details["reason"];
+  audit::Record(audit::event::kPermissionDenied,
+                {{"user_id", call.caller.identity.user_id()},
+                 {"method", call.full_method},
+                 {"action", details["action"]},
+                 {"resource", details["resource"]},
+                 {"reason", reason.empty() ? status.error_message() : reason},
+                 {"correlation_id", call.correlation_id}});
 }
 
 }  // namespace
@@ -62,10 +81,7 @@ grpc::Status CallScope::FinishWith(grpc::Status result) {
   const double seconds = static_cast<double>(tools_.clock->SteadyMicros() - started_us_) * 1e-6;
   tools_.metrics->Record(info_.full_method, static_cast<int>(result.error_code()), seconds);
   if (result.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
-    audit::Record(audit::event::kPermissionDenied, {{"user_id", info_.caller.identity.user_id()},
-                                                    {"method", info_.full_method},
-                                                    {"reason", result.error_message()},
-                                                    {"correlation_id", info_.correlation_id}});
+    RecordRefusal(info_, result);
   }
   const bool broken = result.error_code() == grpc::StatusCode::INTERNAL ||
                       result.error_code() == grpc::StatusCode::UNKNOWN;

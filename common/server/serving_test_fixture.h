@@ -21,7 +21,8 @@
 
 namespace covet::server {
 
-// Lets in whoever sends `x-user`, under that name.
+// Lets in whoever sends `x-user`, under that name; with `x-peer` as a peer that speaks for that
+// user.
 class UserHeaderAuthenticator final : public CallAuthenticator {
  public:
   absl::StatusOr<Caller> Authenticate(const grpc::CallbackServerContext& context,
@@ -30,6 +31,7 @@ class UserHeaderAuthenticator final : public CallAuthenticator {
     if (it == context.client_metadata().end()) return absl::UnauthenticatedError("who are you?");
     Caller caller;
     caller.identity.set_user_id(std::string(it->second.data(), it->second.size()));
+    caller.peer = context.client_metadata().contains("x-peer");
     return caller;
   }
   absl::Status StillHolds(const Caller&) override {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/errors/error.h"
+#include "common/errors/refusals.h"
 #include "common/logging/log.h"
 #include "common/metrics/conventions.h"
 #include "common/server/serving_test_fixture.h"
@@ -22,7 +23,9 @@ using rooms::v1::GetRoomRequest;
 using rooms::v1::Room;
 using rooms::v1::RoomService;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 constexpr char kGetRoom[] = "/covet.rooms.v1.RoomService/GetRoom";
@@ -39,6 +42,8 @@ class RoomsFake final : public RoomService::CallbackService {
           if (asked.room_id() == "missing") {
             return done(MakeError(ErrorCode::kRoomNotFound, "no such room"));
           }
+          if (asked.room_id() == "secret") return done(PermissionDenied("room:read", "secret"));
+          if (asked.room_id() == "theirs") return done(absl::PermissionDeniedError("for edges"));
           if (asked.room_id() == "dropped") return;
           if (asked.room_id() == "later") {
             std::lock_guard lock(mutex_);
@@ -108,6 +113,34 @@ TEST_P(UnaryCallTest, RefusesAnUnknownCallerBeforeTheHandler) {
   EXPECT_EQ(status.error_message(), "who are you?");
   EXPECT_EQ(Requests("covet.rooms.v1.RoomService/GetRoom", "UNAUTHENTICATED"), 1);
   EXPECT_THAT(capture.lines(), Contains(HasSubstr("\"event\":\"call_refused\",\"audit\":true")));
+}
+
+TEST_P(UnaryCallTest, TellsOfARefusalOnce) {
+  const auto refusals = [this](const std::string& room_id, bool peer) {
+    const log::Capture capture;
+    grpc::ClientContext context;
+    context.AddMetadata("x-user", "alice");
+    context.AddMetadata(kCorrelationIdKey, "cor-1");
+    if (peer) context.AddMetadata("x-peer", "");
+    Room room;
+    EXPECT_EQ(Get(&context, room_id, &room).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    std::vector<std::string> lines = capture.lines();
+    std::erase_if(lines, [](const std::string& line) {
+      return line.find("\"permission_denied\"") == std::string::npos;
+    });
+    return lines;
+  };
+  EXPECT_THAT(refusals("secret", false),
+              ElementsAre(HasSubstr(
+                  R"("audit":true,"user_id":"alice","method":"/covet.rooms.v1.RoomService/)"
+                  R"(GetRoom","action":"room:read","resource":"secret","reason":"You may )"
+                  R"(not room:read on secret","correlation_id":"cor-1")")));
+  EXPECT_THAT(refusals("theirs", false),
+              ElementsAre(HasSubstr(
+                  R"("action":"grpc:call","resource":"/covet.rooms.v1.RoomService/GetRoom",)"
+                  R"("reason":"for edges")")));
+  // The peer that alice came in by tells of it.
+  EXPECT_THAT(refusals("secret", true), IsEmpty());
 }
 
 TEST_P(UnaryCallTest, MakesACorrelationIdWhereNoneOrABadOneIsSent) {

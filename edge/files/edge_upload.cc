@@ -333,9 +333,9 @@ void EdgeUpload::OnEnd(const absl::Status& status) {
   const ErrorMessage error = ShowDetails(ToErrorMessage(status));
   if (pending_.empty() && known_) {
     // Nobody waits for an answer: the upload's own id tells what has failed.
-    env_.session.thread().counters().CountError(error.code);
-    env_.session.Reply(env_.session.thread().encoder().Error(error, {upload_id_, {}}),
-                       Priority::kNormal);
+    Request request;
+    request.id = upload_id_;
+    env_.session.Refuse(request, error);
   }
   RefuseAll(error);
   env_.forget(upload_id_);

@@ -18,7 +18,8 @@ struct Request {
   std::string correlation_id;  // Empty if the request had none.
   std::string room_id;         // Empty where it has none.
   Priority priority = Priority::kNormal;
-  uint64_t call = 0;  // An rpc_call's number in the RpcGateway; 0 for other requests.
+  uint64_t call = 0;   // An rpc_call's number in the RpcGateway; 0 for other requests.
+  std::string method;  // Of an rpc_call.
   // A subscription of its id begins with its answer: a subscribe, or a join that wants the room's
   // metrics.
   bool subscribes = false;

@@ -1,5 +1,7 @@
 #include "edge/session/session.h"
 
+#include <google/protobuf/struct.pb.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging/audit.h"
 #include "common/logging/log.h"
+#include "common/payload/struct_json.h"
 #include "edge/frame/frame.h"
 #include "edge/session/close_codes.h"
 #include "edge/session/error_replies.h"
@@ -20,6 +23,23 @@ namespace {
 constexpr int64_t kFreeResumeMs = 30'000;
 // A smaller queue is not worth a reader.
 constexpr int64_t kMinCutBytes = 16 << 10;
+
+std::string_view MethodOf(const ClientMessage& message) {
+  const auto* call = std::get_if<RpcCallMessage>(&message.body);
+  return call == nullptr ? std::string_view() : call->method;
+}
+
+// The details of an error that are texts.
+ErrorDetails TextsOf(const ErrorMessage& error) {
+  if (error.details_json.empty()) return error.details;
+  google::protobuf::Struct members;
+  ErrorDetails texts;
+  if (!payload::JsonToStruct(error.details_json, &members)) return texts;
+  for (const auto& [name, value] : members.fields()) {
+    if (value.has_string_value()) texts.emplace(name, value.string_value());
+  }
+  return texts;
+}
 
 }  // namespace
 
@@ -173,6 +193,7 @@ RequestTable::Token Session::Begin(const ClientMessage& message, std::string_vie
   request.room_id = std::string(room_id);
   request.priority = message.priority;
   request.call = call;
+  request.method = std::string(MethodOf(message));
   const RequestTable::Token token = requests_.Begin(std::move(request));
   UpdateReading();
   return token;
@@ -205,7 +226,7 @@ void Session::SendOrdered(std::string text) {
 
 void Session::Refuse(const ClientMessage& message, const ErrorMessage& error) {
   const ReplyTo to{message.id, message.correlation_id};
-  NoteRefusal(error, to);
+  NoteRefusal(error, to, MethodOf(message));
   Reply(std::holds_alternative<RpcCallMessage>(message.body) ? thread_.encoder().RpcError(error, to)
                                                              : thread_.encoder().Error(error, to),
         message.priority);
@@ -213,25 +234,28 @@ void Session::Refuse(const ClientMessage& message, const ErrorMessage& error) {
 
 void Session::Refuse(const Request& request, const ErrorMessage& error) {
   const ReplyTo to = request.reply_to();
-  NoteRefusal(error, to);
+  NoteRefusal(error, to, request.method);
   Reply(request.call != 0 ? thread_.encoder().RpcError(error, to)
                           : thread_.encoder().Error(error, to),
         request.priority);
 }
 
-void Session::NoteRefusal(const ErrorMessage& error, const ReplyTo& to) {
+void Session::NoteRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method) {
   thread_.counters().CountError(error.code);
   if (error.code != TraitsOf(ErrorCode::kPermissionDenied).protocol_code) return;
-  const auto detail = [&](const char* name) -> std::string_view {
-    const auto it = error.details.find(name);
-    return it == error.details.end() ? std::string_view() : it->second;
-  };
+  ErrorDetails details = TextsOf(error);
+  // A backend of others need not say what it refused.
+  if (!method.empty() && details["action"].empty()) {
+    details["action"] = "rpc:call";
+    details["resource"] = method;
+  }
+  const std::string& reason = details["reason"];
   audit::Record(audit::event::kPermissionDenied,
                 {{"session_id", id()},
                  {"user_id", identity_.user_id()},
-                 {"action", detail("action")},
-                 {"resource", detail("resource")},
-                 {"reason", detail("reason")},
+                 {"action", details["action"]},
+                 {"resource", details["resource"]},
+                 {"reason", reason.empty() ? error.message : reason},
                  {"correlation_id", to.correlation_id.empty() ? to.id : to.correlation_id}});
 }
 

@@ -100,7 +100,8 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   bool Admit(const ClientMessage& message);
   bool IsFreeResume(const ClientMessage& message);
   // Counts a refusal, and records one for lack of permission.
-  void NoteRefusal(const ErrorMessage& error, const ReplyTo& to);
+  // `method` is an rpc_call's, empty for other requests.
+  void NoteRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method);
   void RefuseRate(const ClientMessage& message, std::string_view scope,
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);

@@ -258,6 +258,26 @@ TEST_F(SessionTest, RepliesThatAreNotReadPauseReading) {
   EXPECT_FALSE(connection_.paused);
 }
 
+TEST_F(SessionTest, RecordsWhatACallWasRefused) {
+  Session& session = OpenQuietly();
+  const auto record = [&](const std::string& details_json) {
+    Request call;
+    call.id = "c";
+    call.call = 7;
+    call.method = "shop.buy";
+    session.Refuse(call,
+                   {.code = "PERMISSION_DENIED", .message = "no", .details_json = details_json});
+    return log_.lines().back();
+  };
+  EXPECT_THAT(
+      record(R"({"action":"room:read","resource":"r","n":[1]})"),
+      HasSubstr(R"("action":"room:read","resource":"r","reason":"no","correlation_id":"c")"));
+  // A backend of others.
+  const char* const the_call = R"("action":"rpc:call","resource":"shop.buy")";
+  EXPECT_THAT(record(R"({"why":"poor"})"), HasSubstr(the_call));
+  EXPECT_THAT(record(""), HasSubstr(the_call));
+}
+
 TEST_F(SessionTest, DrainingRefusesNewWorkOnly) {
   OpenQuietly();
   Join("a");

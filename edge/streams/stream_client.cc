@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "common/errors/refusals.h"
 #include "common/logging/log.h"
 
 namespace covet::edge {
@@ -249,9 +250,7 @@ void StreamClient::End(Upstream& upstream, const std::string& reason) {
     FailWaiting(upstream, Failed("RESOURCE_NOT_FOUND", "no such stream", upstream.source),
                 INT64_MAX);
   } else if (reason == "permission_revoked") {
-    FailWaiting(upstream,
-                MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
-                          {{"action", "stream:read"}}),
+    FailWaiting(upstream, PermissionDenied("stream:read", ResourceNameOf(upstream.source)),
                 INT64_MAX);
   }
   if (upstream.attached.empty()) return Remove(upstream);

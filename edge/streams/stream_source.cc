@@ -39,6 +39,12 @@ std::string_view StreamTypeName(streams::v1::StreamType type) {
   return index < kTypeNames.size() ? kTypeNames[index] : std::string_view();
 }
 
+std::string ResourceNameOf(const StreamSource& source) {
+  return std::string(StreamTypeName(source.request.stream_type()))
+      .append(":")
+      .append(source.request.resource_id());
+}
+
 streams::v1::Filter CanonicalFilter(const StreamFilters& filters) {
   streams::v1::Filter out;
   if (filters.min_severity) {

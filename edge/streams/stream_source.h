@@ -28,6 +28,9 @@ StreamSource SourceOf(const SubscribeParams& params, const common::v1::Identity*
 // The protocol's name of a type: metrics, logs, events or database_changes.
 std::string_view StreamTypeName(streams::v1::StreamType type);
 
+// As policy names what is read: `<type>:<resource_id>`.
+std::string ResourceNameOf(const StreamSource& source);
+
 // The filter in the one form that all filters of the same meaning have where that is cheaply told:
 // tags and comparisons sorted and each once, no white space in operands.
 streams::v1::Filter CanonicalFilter(const StreamFilters& filters);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
+#include "common/errors/refusals.h"
 
 namespace covet::edge {
 namespace {
@@ -16,11 +17,6 @@ constexpr int64_t kEntryTimeoutMs = 2'000;
 absl::Status Failed(std::string_view reason, std::string_view message, ErrorDetails details) {
   details["reason"] = std::string(reason);
   return MakeError(ErrorCode::kSubscriptionFailed, message, std::move(details));
-}
-
-absl::Status MayNotRead() {
-  return MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
-                   {{"action", "stream:read"}});
 }
 
 }  // namespace
@@ -47,10 +43,7 @@ ThreadStreams::ThreadStreams(uint32_t thread, const StreamHubLimits& limits, con
 ThreadStreams::~ThreadStreams() = default;
 
 bool ThreadStreams::MayRead(const common::v1::Identity& identity, const StreamSource& source) {
-  return policy_.Get().Allows(
-      identity, policy::Action::kStreamRead,
-      absl::StrCat(std::string(StreamTypeName(source.request.stream_type())), ":",
-                   source.request.resource_id()));
+  return policy_.Get().Allows(identity, policy::Action::kStreamRead, ResourceNameOf(source));
 }
 
 void ThreadStreams::Subscribe(const common::v1::Identity& identity, StreamSubscriber* subscriber,
@@ -59,8 +52,7 @@ void ThreadStreams::Subscribe(const common::v1::Identity& identity, StreamSubscr
   SubscribeResult refused;
   // Permission before existence, and before all else.
   if (!MayRead(identity, source)) {
-    refused.status = MakeError(ErrorCode::kPermissionDenied, "not allowed to read this stream",
-                               {{"action", "stream:read"}, {"resource_id", params.resource_id}});
+    refused.status = PermissionDenied("stream:read", ResourceNameOf(source));
     return done(std::move(refused));
   }
   std::unique_ptr<StreamSession>& session = sessions_[identity.session_id()];
@@ -223,7 +215,7 @@ void ThreadStreams::EndHub(StreamHub& hub, const std::string& reason) {
     if (reader->entry == nullptr) {
       End(*reader, reason);
     } else if (reason == "permission_revoked") {
-      Fail(*reader, MayNotRead());
+      Fail(*reader, PermissionDenied("stream:read", ResourceNameOf(source)));
     } else if (reason == "reset") {
       reader->read_token = 0;
       reader->retry_read = false;
@@ -279,7 +271,7 @@ void ThreadStreams::Recheck(const common::v1::Identity& identity) {
     if (reader->entry == nullptr) {
       End(*reader, "permission_revoked");
     } else {
-      Fail(*reader, MayNotRead());
+      Fail(*reader, PermissionDenied("stream:read", ResourceNameOf(reader->hub->source())));
     }
   }
 }

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "common/backends/status_details.h"
 #include "common/errors/error.h"
-#include "common/logging/audit.h"
 #include "common/logging/log.h"
 #include "services/rpc/errors.h"
 
@@ -57,13 +57,7 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
     return nullptr;
   };
   if (!MayCall(request.identity, request.method)) {
-    audit::Record(audit::event::kPermissionDenied, {{"session_id", request.identity.session_id()},
-                                                    {"user_id", request.identity.user_id()},
-                                                    {"action", "rpc:call"},
-                                                    {"resource", request.method},
-                                                    {"correlation_id", request.correlation_id}});
-    return refuse(MakeCallError(ErrorCode::kPermissionDenied, "you may not call this method",
-                                {{"method", std::string(request.method)}}));
+    return refuse(backends::FromStatus(MayNotCall(request.method)));
   }
   const std::shared_ptr<const MethodRegistry> methods = methods_.Get();
   const MethodPtr* found = methods->Find(request.method);

@@ -37,6 +37,11 @@ CallError MakeCallError(ErrorCode code, std::string_view message, ErrorDetails d
   return backends::FromStatus(MakeError(code, message, std::move(details)));
 }
 
+absl::Status MayNotCall(std::string_view method) {
+  return MakeError(ErrorCode::kPermissionDenied, "you may not call this method",
+                   {{"action", "rpc:call"}, {"resource", std::string(method)}});
+}
+
 grpc::Status ToGrpcStatus(const CallError& error) {
   google::rpc::ErrorInfo info;
   info.set_reason(error.code);

@@ -112,8 +112,7 @@ grpc::ServerUnaryReactor* CallBuiltin(
       tools.calls, context, full_method, request, response,
       [&](const CallInfo& info, const Request& asked, Response* out, const UnaryDone& done) {
         if (!tools.core.MayCall(info.caller.identity, name)) {
-          return done(MakeError(ErrorCode::kPermissionDenied, "you may not call this method",
-                                {{"method", std::string(name)}}));
+          return done(MayNotCall(name));
         }
         CancelOnDemand cancel(done);
         cancel.Started((tools.builtin.*act)(

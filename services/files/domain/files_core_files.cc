@@ -245,8 +245,10 @@ void FilesCore::Get(const IdentityPtr& caller, bool trusted, const v1::GetReques
     if (!LinkHolds(options_, request.file_id(), request.link().expires(),
                    request.link().signature(), env_.clock.WallMillis())) {
       return Answer<v1::File>(
-          reply, MakeError(ErrorCode::kPermissionDenied, "The link does not hold any more",
-                           {{"reason", "LINK"}}));
+          reply,
+          MakeError(
+              ErrorCode::kPermissionDenied, "The link does not hold any more",
+              {{"reason", "LINK"}, {"action", "file:read"}, {"resource", request.file_id()}}));
     }
     file = env_.metadata.FindFile(request.file_id());
     if (!file) return Answer<v1::File>(reply, NoSuchFile(request.file_id()));

@@ -16,7 +16,10 @@ absl::Status RoomExists(std::string_view room_id) {
 absl::Status NotJoined(std::string_view room_id) {
   return MakeError(ErrorCode::kPermissionDenied,
                    "Join " + std::string(room_id) + " on this connection before sending to it",
-                   {{"reason", "NOT_JOINED"}, {"room_id", std::string(room_id)}});
+                   {{"reason", "NOT_JOINED"},
+                    {"room_id", std::string(room_id)},
+                    {"action", "room:write"},
+                    {"resource", std::string(room_id)}});
 }
 
 absl::Status EpochChanged(std::string_view room_id) {

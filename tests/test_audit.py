@@ -1,0 +1,102 @@
+"""The audit log: what it tells of, and that it tells of a refused action once."""
+
+import json
+
+import grpc
+import pytest
+from google.protobuf import struct_pb2
+
+from harness import credentials
+from harness.grpc_api import Api, bearer, module
+
+CALLER = {"caller": {"grants": [{"action": "rpc:call", "pattern": "rooms.*"}]}}
+
+
+def audit_records(covet):
+    """Of all processes, which have ended."""
+    records = [json.loads(line) for process in covet.processes.values() for line in process.lines if line.startswith("{")]
+    return [record for record in records if record.get("audit")]
+
+
+async def test_the_audit_log(make_covet):
+    covet = make_covet()
+    viewer = credentials.token("reader", ("viewer",))
+    async with covet.connect(token=viewer) as c:
+        connected = covet.edge.wait_log("connected")
+        assert (connected["user_id"], connected["session_id"], connected["credential"]) == ("reader", c.session_id, "token")
+        await c.join("lobby_1")
+        joined = covet.process("rooms").wait_log("room_joined")
+        assert (joined["user_id"], joined["session_id"], joined["room_id"]) == ("reader", c.session_id, "lobby_1")
+        error = await c.error("room_message", {"room_id": "lobby_1", "event_type": "t", "payload": 1})
+        assert error["error_code"] == "PERMISSION_DENIED"
+        denied = covet.edge.wait_log("permission_denied")
+        assert (denied["session_id"], denied["action"], denied["resource"]) == (c.session_id, "room:write", "lobby_1")
+        await c.leave("lobby_1")
+        left = covet.process("rooms").wait_log("room_left")
+        assert (left["session_id"], left["room_id"], left["reason"]) == (c.session_id, "lobby_1", "left")
+    ended = covet.edge.wait_log("disconnected")
+    assert (ended["session_id"], ended["close_code"]) == (connected["session_id"], 1000)
+    async with covet.connect_raw(token="nonsense") as c:
+        await c.closed()
+    assert covet.edge.wait_log("connection_refused")["reason"] == "auth_failed"
+    covet.__exit__(None, None, None)
+    told = {record["event"] for record in audit_records(covet)}
+    assert {"connected", "room_joined", "permission_denied", "room_left", "disconnected", "connection_refused"} <= told
+
+
+@pytest.mark.parametrize("mode", ["all", "split"])
+async def test_a_refused_message_is_told_once(make_covet, mode):
+    covet = make_covet(mode, roles=CALLER)
+    upload = {"filename": "a.txt", "size": 1, "mimetype": "text/plain", "chunk_size": 65536}
+    actions = {
+        "join": ("join_room", {"room_id": "secret"}, "room:read", "secret"),
+        "send": ("room_message", {"room_id": "secret", "event_type": "t", "payload": 1}, "room:write", "secret"),
+        "subscribe": ("subscribe", {"stream_type": "metrics", "resource_id": "db_conn_123"}, "stream:read", "metrics:db_conn_123"),
+        "upload": ("file_upload_start", upload, "file:upload", "a.txt"),
+        "call": ("rpc_call", {"method": "system.ping"}, "rpc:call", "system.ping"),
+        # A call that the caller may make, of a service that refuses.
+        "nested": ("rpc_call", {"method": "rooms.get_room", "params": {"room_id": "secret"}}, "room:read", "secret"),
+    }
+    async with covet.connect("mallory", roles=["caller"]) as c:
+        session = c.session_id
+        for name, (kind, data, _, _) in actions.items():
+            reply = await c.reply(await c.send(kind, data, metadata={"correlation_id": name}))
+            refusal = reply["data"].get("error", reply["data"])
+            assert "PERMISSION_DENIED" in (refusal.get("code"), refusal.get("error_code")), (name, reply)
+    covet.__exit__(None, None, None)
+    denied = [record for record in audit_records(covet) if record["event"] == "permission_denied"]
+    told = [(r["correlation_id"], r.get("session_id"), r["user_id"], r.get("action"), r.get("resource")) for r in denied]
+    assert sorted(told) == sorted((name, session, "mallory", action, resource) for name, (_, _, action, resource) in actions.items())
+    assert all(record["reason"] for record in denied)
+
+
+@pytest.mark.parametrize("mode", ["all", "split"])
+def test_a_refused_grpc_call_is_told_once(make_covet, mode):
+    covet = make_covet(mode, roles=CALLER)
+    calls = {
+        "rooms": ("rooms", "rooms.v1.rooms", "RoomService", "GetRoom", {"room_id": "secret"}, "room:read", "secret"),
+        "streams": ("streams", "streams.v1.streams", "StreamService", "GetHistory", {"stream_type": 3, "resource_id": "orders"}, "stream:read", "events:orders"),
+        "builtin": ("rpc", "rpc.v1.builtin", "SystemService", "Ping", {}, "rpc:call", "system.ping"),
+        "rpc": ("rpc", "rpc.v1.rpc", "RpcService", "Call", {"method": "system.ping"}, "rpc:call", "system.ping"),
+        "nested": ("rpc", "rpc.v1.rpc", "RpcService", "Call", {"method": "rooms.get_room", "params": {"structured": struct_pb2.Struct()}}, "room:read", "secret"),
+    }
+    calls["nested"][4]["params"]["structured"]["room_id"] = "secret"
+    for name, (role, package, service, method, fields, _, _) in calls.items():
+        with Api(covet.grpc_address(role)) as api:
+            stub = getattr(module(f"{package}_pb2_grpc"), service + "Stub")(api.channel)
+            request = getattr(module(f"{package}_pb2"), method + "Request")(**fields)
+            metadata = (*bearer("mallory", roles=["caller"]), ("x-correlation-id", name))
+            try:
+                getattr(stub, method)(request, metadata=metadata, timeout=20)
+            except grpc.RpcError as refused:
+                assert refused.code() == grpc.StatusCode.PERMISSION_DENIED, (name, refused)
+            else:
+                raise AssertionError(f"{name} was not refused")
+    covet.__exit__(None, None, None)
+    denied = [record for record in audit_records(covet) if record["event"] == "permission_denied"]
+    told = [(r["correlation_id"], r["user_id"], r.get("method"), r.get("action"), r.get("resource")) for r in denied]
+    assert sorted(told) == sorted(
+        (name, "mallory", f"/covet.{package.rpartition('.')[0]}.{service}/{method}", action, resource)
+        for name, (_, package, service, method, _, action, resource) in calls.items()
+    )
+    assert all(record["reason"] for record in denied)
