@@ -42,10 +42,11 @@ struct Channel {
     logger->flush();
     sink->WaitForFlush(seen);
   }
-  // The pool writes everything that waits before its thread ends.
+  // The pool writes everything that waits before its thread ends. It goes first, so that its thread
+  // never holds the last reference to the logger.
   void Close() {
-    logger.reset();
     pool.reset();
+    logger.reset();
     sink.reset();
   }
 };

@@ -34,6 +34,8 @@ class CallsTest : public testing::Test {
     caller_.set_user_id("u");
     caller_.add_roles("caller");
   }
+  // A call and its method hold each other until it has ended.
+  ~CallsTest() override { method_->calls.clear(); }
 
   void Make(Calls::Options options) {
     calls_ = std::make_unique<Calls>(options, clock_, *policy_, metrics_);
@@ -148,6 +150,7 @@ class EdgeCallsTest : public CallsTest {
   EdgeCallsTest() {
     link_ = std::make_shared<EdgeCalls>(*calls_, "service", [this] { ++wakes_; });
   }
+  ~EdgeCallsTest() override { link_->Close(); }
 
   absl::Status Hello(int64_t credit = 1 << 20) {
     v1::EdgeFrame frame;

@@ -5,12 +5,12 @@
 
 namespace covet::sim {
 
-// The seeds of a test: COVET_SIM_SEEDS=n tries n of them instead of `otherwise`, COVET_SIM_SEED=n
+// The seeds of a test: SIM_SEEDS=n tries n of them instead of `otherwise`, SIM_SEED=n
 // that one alone.
 struct Seeds {
-  explicit Seeds(uint64_t otherwise) : count(FromEnvironment("COVET_SIM_SEEDS", otherwise)) {
-    if (std::getenv("COVET_SIM_SEED") == nullptr) return;
-    first = FromEnvironment("COVET_SIM_SEED", 1);
+  explicit Seeds(uint64_t otherwise) : count(FromEnvironment("SIM_SEEDS", otherwise)) {
+    if (std::getenv("SIM_SEED") == nullptr) return;
+    first = FromEnvironment("SIM_SEED", 1);
     count = 1;
   }
 

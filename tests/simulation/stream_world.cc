@@ -93,14 +93,14 @@ void SimStreamEdge::Read(streams::v1::GetHistoryRequest request, const std::stri
                          std::function<void(absl::Status, streams::v1::GetHistoryResponse)> done) {
   Kernel& kernel = world_.kernel();
   kernel.After(kernel.Random(50, 3'000),
-               [this, request = std::move(request), done = std::move(done),
+               [&world = world_, request = std::move(request), done = std::move(done),
                 alive = std::weak_ptr<bool>(alive_)] {
                  streams::v1::GetHistoryResponse response;
-                 absl::Status status = world_.service().GetHistory(request, &response);
-                 world_.kernel().After(world_.kernel().Random(50, 3'000),
-                                       [alive, done, status, response = std::move(response)] {
-                                         if (!alive.expired()) done(status, response);
-                                       });
+                 absl::Status status = world.service().GetHistory(request, &response);
+                 world.kernel().After(world.kernel().Random(50, 3'000),
+                                      [alive, done, status, response = std::move(response)] {
+                                        if (!alive.expired()) done(status, response);
+                                      });
                });
 }
 

@@ -51,6 +51,15 @@ RoomTable::RoomTable(const RoomsOptions& options, const Clock& clock, Executor& 
       memory_(memory),
       on_commit_(std::move(on_commit)) {}
 
+RoomTable::~RoomTable() {
+  // What waits in a room may hold the room.
+  for (const auto& [room_id, room] : rooms_) {
+    room->waiting.clear();
+    room->building = {};
+    room->in_flight.clear();
+  }
+}
+
 void RoomTable::Start(std::function<void(absl::Status)> done) {
   ScanFrom(kRoomKeyPrefix, std::move(done));
 }

@@ -37,6 +37,7 @@ class RoomTable {
   // `disk` and `memory` must outlive the table and every callback they owe.
   RoomTable(const RoomsOptions& options, const Clock& clock, Executor& executor,
             eventlog::EventLog& disk, eventlog::EventLog& memory, CommitHook on_commit);
+  ~RoomTable();
 
   // Loads the definitions and makes the static rooms that are missing.
   void Start(std::function<void(absl::Status)> done);

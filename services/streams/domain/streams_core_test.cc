@@ -66,6 +66,12 @@ StreamCaller Caller(const std::string& role, const std::string& user = "user_1")
 
 class StreamsCoreTest : public testing::Test {
  protected:
+  // A source that runs and its driver hold each other.
+  ~StreamsCoreTest() override {
+    core_.StopSources([] {});
+    executor_.Run();
+  }
+
   static eventlog::MemoryOptions LogOptions(QueueExecutor& executor) {
     return {
         .executor = [&executor](std::function<void()> task) { executor.Post(std::move(task)); }};

@@ -5,16 +5,16 @@
 #:
 #: With no option all of it: unit tests with the simulation, the end-to-end suite over real processes, the
 #: fast lint checks, ASan+UBSan and TSan builds with the unit tests and the tests marked `protocol`, and every fuzzer for 20 s.
+#: Under sanitizers the simulations try 20 seeds each instead of their thousands; SIM_SEEDS=n says otherwise.
 #:   --unit      unit tests only
 #:   --e2e       end-to-end tests only
 #:   --sanitize  sanitizer builds and fuzzers only
 #:   --quick     unit tests, end-to-end tests and lint, without sanitizers and fuzzers
-#:   --ci        what CI runs: --quick, then every fuzzer for 5 s. Left to ./dev test: the unit tests and the tests marked
-#:               `protocol` under ASan+UBSan and TSan
+#:   --ci        what CI runs: all of it, with every fuzzer for 5 s only
 . tools/dev/checks.sh
 . tools/dev/lint_checks.sh
 
-unit=1 e2e=1 lint=1 sanitize=1 fuzz=0 pytest_args=()
+unit=1 e2e=1 lint=1 sanitize=1 fuzz_seconds=20 pytest_args=()
 chosen=
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -32,7 +32,7 @@ case "$chosen" in
   --e2e) unit=0 lint=0 sanitize=0 ;;
   --sanitize) unit=0 e2e=0 lint=0 ;;
   --quick) sanitize=0 ;;
-  --ci) sanitize=0 fuzz=1 ;;
+  --ci) fuzz_seconds=5 ;;
 esac
 
 ensure_packages tests
@@ -45,14 +45,11 @@ if [ "$unit" = 1 ] || [ "$e2e" = 1 ] || [ "$lint" = 1 ]; then
     [ "$e2e" = 0 ] || e2e_tests dev "${pytest_args[@]}" || true
   fi
 fi
-if [ "$fuzz" = 1 ]; then
-  ! build_fuzzers || fuzz_all 5 || true
-fi
 if [ "$sanitize" = 1 ]; then
   if build_or_record asan; then
     unit_tests asan || true
     e2e_tests asan -m protocol "${pytest_args[@]}" || true
-    fuzz_all 20 || true
+    fuzz_all "$fuzz_seconds" || true
   fi
   if build_or_record tsan; then
     unit_tests tsan || true

@@ -247,9 +247,9 @@ TEST(PgoutputTest, LongKeysBecomeDigests) {
 }
 
 TEST(PgoutputTest, FramesOfTheReplicationProtocol) {
-  const auto frame =
-      DecodeFrame(*auth::DecodeHex("77000000000153a448000000000153a4480003040046d59c77"
-                                   "42ff"));
+  const std::string data =
+      *auth::DecodeHex("77000000000153a448000000000153a4480003040046d59c7742ff");
+  const auto frame = DecodeFrame(data);
   ASSERT_TRUE(frame.ok());
   EXPECT_FALSE(frame->keepalive);
   EXPECT_EQ(LsnText(frame->start), "0/153A448");
