@@ -348,6 +348,7 @@ async def test_params_at_their_limit(make_covet):
 async def test_the_ttl_of_a_call_that_cannot_be_started(make_covet):
     covet = make_covet("split")
     covet.process("rpc").kill()
+    covet.process("edge").wait_log("link_down", link="rpc")
     async with covet.connect() as c:
         late = await error(c, "system.ping", timeout=60000)
         assert late["code"] == "UNAVAILABLE" and late["details"]["reason"] == "NOT_STARTED"

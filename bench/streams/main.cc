@@ -206,6 +206,7 @@ int Run() {
     stubs.push_back(Connect());
   }
   std::vector<std::unique_ptr<Follower>> followers;
+  followers.reserve(static_cast<size_t>(subscribers));
   for (int i = 0; i < subscribers; ++i) {
     followers.push_back(
         std::make_unique<Follower>(*stubs[static_cast<size_t>(i) % stubs.size()], token, progress));

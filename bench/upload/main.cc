@@ -177,6 +177,7 @@ int Run() {
   const int uploads = absl::GetFlag(FLAGS_uploads);
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(uploads));
   for (int i = 0; i < uploads; ++i) {
     threads.emplace_back(Upload, absl::GetFlag(FLAGS_port), token, i, absl::GetFlag(FLAGS_bytes),
                          absl::GetFlag(FLAGS_chunk));

@@ -10,11 +10,15 @@
 #:   --e2e       end-to-end tests only
 #:   --sanitize  sanitizer builds and fuzzers only
 #:   --quick     unit tests, end-to-end tests and lint, without sanitizers and fuzzers
-#:   --ci        what CI runs: all of it, with every fuzzer for 5 s only
+#:   --ci        what CI runs: every check once, where it finds most. The fast lint; the simulations and the end-to-end tests
+#:               over the optimised build; all other unit tests and the tests marked `protocol` under ASan+UBSan and TSan
+#:               instead; every fuzzer for 5 s. Left to ./dev test: these two over the optimised build
 . tools/dev/checks.sh
 . tools/dev/lint_checks.sh
 
 unit=1 e2e=1 lint=1 sanitize=1 fuzz_seconds=20 pytest_args=()
+# What of the optimised build is built and run.
+targets=() unit_args=() e2e_args=()
 chosen=
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -32,17 +36,22 @@ case "$chosen" in
   --e2e) unit=0 lint=0 sanitize=0 ;;
   --sanitize) unit=0 e2e=0 lint=0 ;;
   --quick) sanitize=0 ;;
-  --ci) fuzz_seconds=5 ;;
+  --ci)
+    fuzz_seconds=5
+    targets=(covetd covet-token covet_protoset simulation_test stream_simulation_test replay_test)
+    unit_args=(-R '^(simulation|stream_simulation|replay)_test$')
+    e2e_args=(-m 'not protocol')
+    ;;
 esac
 
 ensure_packages tests
 start_results
 # A stage that fails doesn't stop the next ones: the tally decides.
 if [ "$unit" = 1 ] || [ "$e2e" = 1 ] || [ "$lint" = 1 ]; then
-  if build_or_record dev; then
+  if build_or_record dev "${targets[@]}"; then
     [ "$lint" = 0 ] || fast_lint || true
-    [ "$unit" = 0 ] || unit_tests dev || true
-    [ "$e2e" = 0 ] || e2e_tests dev "${pytest_args[@]}" || true
+    [ "$unit" = 0 ] || unit_tests dev "${unit_args[@]}" || true
+    [ "$e2e" = 0 ] || e2e_tests dev "${e2e_args[@]}" "${pytest_args[@]}" || true
   fi
 fi
 if [ "$sanitize" = 1 ]; then
