@@ -158,7 +158,7 @@ TEST(SqliteMemberLeaseStoreTest, AFullQueueDropsTheNewestAndCounts) {
   for (bool answered = false; !answered;) {
     std::promise<bool> ok;
     store->LoadAll([&](auto leases) {
-      if (leases.ok()) left = *std::move(leases);
+      if (leases.ok()) left = std::move(*leases);
       ok.set_value(leases.ok());
     });
     answered = ok.get_future().get();

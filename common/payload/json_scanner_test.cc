@@ -10,7 +10,8 @@
 namespace covet::payload {
 namespace {
 
-using std::string_literals::operator""s;
+// clang-tidy 14 does not see its uses.
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 std::string Nested(int depth, std::string_view open, std::string_view inner,
                    std::string_view close) {

@@ -12,7 +12,8 @@
 namespace covet::payload {
 namespace {
 
-using std::string_literals::operator""s;
+// clang-tidy 14 does not see its uses.
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 std::string Quoted(std::string_view text) {
   std::string out;

@@ -15,7 +15,8 @@
 namespace covet::protojson {
 namespace {
 
-using std::string_literals::operator""s;
+// clang-tidy 14 does not see its uses.
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 const Schema& TestSchema() {
   static const auto schema = testing::TestSchema();

@@ -19,7 +19,7 @@ inline std::shared_ptr<const common::v1::Identity> IdentityOf(const CallInfo& ca
 template <typename T>
 std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done) {
   return [response, done = std::move(done)](absl::StatusOr<T> result) {
-    if (result.ok()) *response = *std::move(result);
+    if (result.ok()) *response = std::move(*result);
     done(result.status());
   };
 }

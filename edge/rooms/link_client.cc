@@ -14,7 +14,6 @@ using rooms::v1::EdgeFrame;
 using rooms::v1::EdgeRequest;
 using rooms::v1::OwnerFrame;
 using rooms::v1::OwnerItem;
-using rooms::v1::OwnerReply;
 
 constexpr int kLinkVersion = 1;
 constexpr int64_t kMaxFrameBytes = 1 << 20;

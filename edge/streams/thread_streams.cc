@@ -203,7 +203,7 @@ void ThreadStreams::EndHub(StreamHub& hub, const std::string& reason) {
   std::vector<uint64_t> ids;
   for (const StreamReader* reader : hub.readers()) ids.push_back(reader->id);
   // Readers that were told nothing yet begin anew with the log as it is now.
-  const StreamSource source = hub.source();
+  const StreamSource& source = hub.source();
   by_upstream_.erase(hub.upstream());
   const std::unique_ptr<StreamHub> ended = std::move(hubs_[source.key]);
   hubs_.erase(source.key);

@@ -379,8 +379,9 @@ TEST_F(ThreadStreamsTest, AStreamOfEachUserIsOpenedInTheUsersName) {
   EXPECT_EQ(a.ended[0].second, "reset");
   threads_[0]->RenewSession(User("b"));
   EXPECT_THAT(b.ended, IsEmpty());
-  closed.mutable_closed()->set_reason("permission_revoked");
-  client_.OnMessage(Stream(), std::move(closed));
+  SubscribeResponse revoked;
+  revoked.mutable_closed()->set_reason("permission_revoked");
+  client_.OnMessage(Stream(), std::move(revoked));
   RunItems();
   ASSERT_THAT(b.ended, SizeIs(1));
   EXPECT_EQ(b.ended[0].second, "permission_revoked");

@@ -95,7 +95,7 @@ grpc::ServerUnaryReactor* RoomService::CreateRoom(grpc::CallbackServerContext* c
         tools_.executor.Post([this, &call, &asked, out, done] {
           tools_.core.CreateRoom(IdentityOf(call), asked, [&call, &asked, out, done](auto room) {
             if (room.ok()) {
-              *out = *std::move(room);
+              *out = std::move(*room);
               AuditChange(call, asked.room_id(), "created");
             }
             done(room.status());
@@ -126,7 +126,7 @@ grpc::ServerUnaryReactor* RoomService::UpdateRoom(grpc::CallbackServerContext* c
         tools_.executor.Post([this, &call, &asked, out, done] {
           tools_.core.UpdateRoom(IdentityOf(call), asked, [&call, &asked, out, done](auto room) {
             if (room.ok()) {
-              *out = *std::move(room);
+              *out = std::move(*room);
               AuditChange(call, asked.room().room_id(), "updated");
             }
             done(room.status());
@@ -170,7 +170,7 @@ grpc::ServerUnaryReactor* RoomService::Publish(grpc::CallbackServerContext* cont
               IdentityOf(call), asked, json, call.correlation_id,
               [&call, &asked, out, done](absl::StatusOr<v1::PublishResponse> result) {
                 if (result.ok()) {
-                  *out = *std::move(result);
+                  *out = std::move(*result);
                   audit::Record(audit::event::kAdminPublished,
                                 {{"user_id", call.caller.identity.user_id()},
                                  {"room_id", asked.room_id()},
@@ -227,7 +227,7 @@ grpc::ServerUnaryReactor* RoomService::RemoveMember(grpc::CallbackServerContext*
               IdentityOf(call), asked,
               [&call, &asked, out, done](absl::StatusOr<v1::RemoveMemberResponse> result) {
                 if (result.ok()) {
-                  *out = *std::move(result);
+                  *out = std::move(*result);
                   audit::Record(audit::event::kMemberRemoved,
                                 {{"user_id", call.caller.identity.user_id()},
                                  {"room_id", asked.room_id()},
@@ -273,7 +273,7 @@ grpc::ServerUnaryReactor* NotificationService::SendNotification(
               IdentityOf(call), asked, call.correlation_id,
               [&call, &asked, out, done](absl::StatusOr<v1::SendNotificationResponse> result) {
                 if (result.ok()) {
-                  *out = *std::move(result);
+                  *out = std::move(*result);
                   audit::Record(audit::event::kNotificationSent,
                                 {{"user_id", call.caller.identity.user_id()},
                                  {"target", TargetOf(asked)},

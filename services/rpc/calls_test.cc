@@ -15,7 +15,6 @@ namespace {
 
 using backends::CallError;
 using backends::CallResult;
-using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
