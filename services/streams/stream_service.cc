@@ -123,11 +123,7 @@ grpc::ServerUnaryReactor* StreamService::ListResources(grpc::CallbackServerConte
       [&](const CallInfo& call, const v1::ListResourcesRequest& asked,
           v1::ListResourcesResponse* out, UnaryDone done) {
         tools_.executor.Post([this, caller = CallerOf(call), &asked, out, done] {
-          tools_.core.ListResources(caller, asked,
-                                    [out, done](absl::StatusOr<v1::ListResourcesResponse> page) {
-                                      if (page.ok()) *out = *std::move(page);
-                                      done(page.status());
-                                    });
+          tools_.core.ListResources(caller, asked, server::Into(out, done));
         });
       });
 }

@@ -12,7 +12,12 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/eventlog/blocking_log.h"
 #include "common/eventlog/sqlite_event_log.h"
 #include "common/eventlog/temp_directory.h"
@@ -50,13 +55,17 @@ void RunAndKill(const std::string& directory, bool tight, int lines, Acknowledge
   char line[64];
   for (int n = 0; std::fgets(line, sizeof line, said.get()) != nullptr; ++n) {
     if (n == lines) ::kill(pid, SIGKILL);
-    int log = 0;
-    long long number = 0;
-    if (std::sscanf(line, "put %lld", &number) == 1) {
+    const std::vector<absl::string_view> words = absl::StrSplit(absl::StripSuffix(line, "\n"), ' ');
+    size_t log = 0;
+    int64_t number = 0;
+    if (words.size() != 2) continue;
+    ASSERT_TRUE(absl::SimpleAtoi(words[1], &number)) << line;
+    if (words[0] == "put") {
       acknowledged->value = number;
-    } else if (std::sscanf(line, "%d %lld", &log, &number) == 2) {
-      ASSERT_LT(log, kKillLogs);
-      int64_t& last = acknowledged->last_offset[static_cast<size_t>(log)];
+    } else {
+      ASSERT_TRUE(absl::SimpleAtoi(words[0], &log)) << line;
+      ASSERT_LT(log, static_cast<size_t>(kKillLogs));
+      int64_t& last = acknowledged->last_offset[log];
       ASSERT_GT(number, last) << "an offset acknowledged twice";
       last = number;
     }

@@ -17,7 +17,12 @@
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/notification.h"
 #include "common/auth/crypto.h"
 #include "common/eventlog/temp_directory.h"
@@ -54,13 +59,16 @@ void RunAndKill(const std::string& directory, int64_t first, int lines, Said* sa
   char line[128];
   for (int n = 0; std::fgets(line, sizeof line, out.get()) != nullptr; ++n) {
     if (n == lines) ::kill(pid, SIGKILL);
-    long long upload = 0;
-    long long chunk = 0;
-    char file_id[64];
-    if (std::sscanf(line, "ack %lld %lld", &upload, &chunk) == 2) {
+    const std::vector<absl::string_view> words = absl::StrSplit(absl::StripSuffix(line, "\n"), ' ');
+    int64_t upload = 0;
+    int64_t chunk = 0;
+    if (words.size() != 3) continue;
+    ASSERT_TRUE(absl::SimpleAtoi(words[1], &upload)) << line;
+    if (words[0] == "ack") {
+      ASSERT_TRUE(absl::SimpleAtoi(words[2], &chunk)) << line;
       said->acknowledged[upload].insert(chunk);
-    } else if (std::sscanf(line, "done %lld %63s", &upload, file_id) == 2) {
-      said->done[upload] = file_id;
+    } else if (words[0] == "done") {
+      said->done[upload] = std::string(words[2]);
     }
   }
   int status = 0;

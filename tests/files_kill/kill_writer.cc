@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "common/auth/crypto.h"
 #include "tests/files_kill/kill_store.h"
 
@@ -120,6 +121,7 @@ int Run(const std::string& directory, int64_t first) {
 }  // namespace covet::files
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 1;
-  return covet::files::Run(argv[1], std::atoll(argv[2]));
+  int64_t first = 0;
+  if (argc != 3 || !absl::SimpleAtoi(argv[2], &first)) return 1;
+  return covet::files::Run(argv[1], first);
 }

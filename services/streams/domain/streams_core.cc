@@ -232,7 +232,7 @@ void StreamsCore::Publish(const StreamCaller& caller, v1::StreamType type, const
   if (stream == nullptr) {
     return reply(InvalidField("resource_id", "a resource with one stream for all", id));
   }
-  const auto append = [this, stream, reply = std::move(reply)](RecordBuffer buffer) {
+  const auto append = [this, stream, reply](RecordBuffer buffer) {
     const auto bytes = static_cast<int64_t>(buffer.bytes());
     stream->log->Append(std::move(buffer), /*bounded=*/true,
                         [this, stream, bytes, reply](absl::StatusOr<Appended> appended) {

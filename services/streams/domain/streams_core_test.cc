@@ -153,6 +153,16 @@ class StreamsCoreTest : public testing::Test {
   StreamsCore core_{{}, {clock_, ids_, executor_, executor_, disk_, memory_, policy_}};
 };
 
+TEST_F(StreamsCoreTest, AnswersWhatWaitsForALogThatGoes) {
+  core_.SetResources({Definition(v1::STREAM_TYPE_METRICS, "db")}, [](const absl::Status&) {});
+  absl::Status published;
+  core_.Publish(Caller("admin"), v1::STREAM_TYPE_METRICS, "db", Records(1),
+                [&](const auto& result) { published = result.status(); });
+  core_.SetResources({}, [](const absl::Status&) {});
+  EXPECT_EQ(CodeOf(published), ErrorCode::kNotFound);
+  executor_.Run();
+}
+
 TEST_F(StreamsCoreTest, ChecksPermissionBeforeExistence) {
   Set({Definition(v1::STREAM_TYPE_METRICS, "db"), Definition(v1::STREAM_TYPE_EVENTS, "orders")});
   const auto code = [](const auto& result) { return CodeOf(result.status()); };
