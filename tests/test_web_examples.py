@@ -293,6 +293,23 @@ async def test_the_dashboard_draws_live_metrics(site):
         await moves(1)
 
 
+async def test_the_axes_of_time_can_be_read_in_a_narrow_window(site):
+    async with Pages() as pages:
+        page = await opened(pages, address(site, "dashboard", "ada"), viewport={"width": 390, "height": 844})
+        plot = page.locator(".chart", has_text="CPU and memory").locator("svg")
+        times = plot.locator("text", has_text=":")
+        # At once: it is drawn anew all the time.
+        places = """plot => [...plot.querySelectorAll('text')].filter(each => each.textContent.includes(':'))
+            .map(each => each.getBoundingClientRect()).map(({left, right}) => [left, right])"""
+        for span in ("1 min", "5 min", "15 min"):
+            await page.get_by_label(span, exact=True).check()
+            # Two of them tell how long a line is; they stand apart.
+            await expect(times.nth(1)).to_be_attached()
+            boxes = await plot.evaluate(places)
+            assert len(boxes) > 1 and all(right < left for (_, right), (left, _) in itertools.pairwise(boxes)), boxes
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 async def test_the_dashboard_shows_changes_of_a_database(tmp_path, postgres):
     postgres.execute("CREATE TABLE IF NOT EXISTS web_orders (id int PRIMARY KEY, item text, price numeric)")
     postgres.execute("ALTER TABLE web_orders REPLICA IDENTITY FULL")
@@ -364,6 +381,8 @@ async def test_an_upload_goes_on_after_a_cut(site, data, tmp_path):
         await page.locator("#files").set_input_files(data)
         await proxy.until(lambda: proxy.stalled)
         await reach(page, 0.1)
+        # What does not move has no speed.
+        await expect(page.locator(".says")).to_contain_text("waits for the server")
         proxy.refuse()
         proxy.cut()
         proxy.go()

@@ -13,6 +13,9 @@ const BREAK = 3.5;
 
 const seconds = new Intl.DateTimeFormat([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
 const minutes = new Intl.DateTimeFormat([], {hour: '2-digit', minute: '2-digit'});
+/** Between times on the axis: the first whose labels leave some room. */
+const STEPS_MS = [10, 15, 20, 60, 120, 180, 300].map((each) => each * 1000);
+const timeText = (time, step) => (step % 60_000 === 0 ? minutes : seconds).format(time);
 
 /** The least of 1, 2, 5, 10, 20, … that is not below. */
 function roundUp(value) {
@@ -126,10 +129,11 @@ export class Chart {
       group.append(svg('line', {x1: this.left, x2: width - RIGHT, y1: y, y2: y}));
       if (i % 2 === 0) group.append(svg('text', {x: this.left - 6, y: y + 4, 'text-anchor': 'end'}, this.format((top * i) / 4)));
     }
-    const step = this.span / (width < 380 ? 2 : 5);
+    const room = 0.8 * (width - RIGHT - this.left);
+    const step = STEPS_MS.find((each) => (this.span / each) * CHARACTER * timeText(end, each).length < room) ?? STEPS_MS.at(-1);
     for (let time = Math.ceil((end - this.span) / step) * step; time <= end; time += step) {
       const x = this.x(time);
-      const text = (step % 60_000 === 0 ? minutes : seconds).format(time);
+      const text = timeText(time, step);
       const half = (CHARACTER * text.length) / 2;
       if (x < this.left + half || x > width - half) continue;
       group.append(svg('text', {x, y: HEIGHT - 6, 'text-anchor': 'middle'}, text));

@@ -116,6 +116,7 @@ class Item {
     this.item.querySelector('.buttons').append(this.pauser, cancel);
     remember(record.id, record);
     running.add(this);
+    this.clock = setInterval(() => this.draw(), 1000);
     this.upload = client.upload(file, {uploadId: record.id, chunkSize: CHUNK_BYTES, onProgress: (sent) => this.progress(sent)});
     this.upload.on('status', (status) => this.processed(status));
     this.upload.done.then((result) => this.done(result), (error) => this.failed(error));
@@ -159,6 +160,7 @@ class Item {
   speed() {
     const first = this.reached[0];
     const last = this.reached.at(-1);
+    if (last && performance.now() - last.now > SPEED_OVER_MS) return 'waits for the server';
     if (!last || last.now - first.now < 300) return '';
     const perSecond = ((last.sent - first.sent) / (last.now - first.now)) * 1000;
     if (perSecond <= 0) return '';
@@ -202,6 +204,7 @@ class Item {
   end(state, words = '') {
     this.state = state;
     running.delete(this);
+    clearInterval(this.clock);
     // One that failed for its connection or a limit may still go on.
     if (state !== 'failed') remember(this.record.id, undefined);
     this.item.classList.remove('paused');
