@@ -77,7 +77,7 @@ EdgeUpload::EdgeUpload(Environment environment, std::string upload_id)
     : env_(std::move(environment)),
       upload_id_(std::move(upload_id)),
       window_(kFirstWindow),
-      reopen_ms_(kFirstReopenMs),
+      reopen_(kFirstReopenMs, kMaxReopenMs),
       memory_(&env_.session.thread().shared().memory) {
   env_.counters.open.Add();
 }
@@ -192,7 +192,7 @@ void EdgeUpload::OnResponse(UploadResponse response) {
     case UploadResponse::kReady: {
       const files::v1::UploadReady& ready = response.ready();
       known_ = true;
-      reopen_ms_ = kFirstReopenMs;
+      reopen_.Reset();
       window_ = std::max<int64_t>(ready.window(), 1);
       UpdateHold();
       if (!TakePending(response.tag(), &request)) return;
@@ -230,7 +230,7 @@ void EdgeUpload::OnResponse(UploadResponse response) {
       return Refuse(response.tag(), ShowDetails(ErrorOf(response.refused())));
     case UploadResponse::kCompleted: {
       known_ = true;
-      reopen_ms_ = kFirstReopenMs;
+      reopen_.Reset();
       if (TakePending(response.tag(), &request)) {
         const ReplyTo to = request.reply_to();
         return TellCompleted(response.completed(), &to);
@@ -342,10 +342,9 @@ void EdgeUpload::OnEnd(const absl::Status& status) {
 }
 
 void EdgeUpload::Reopen() {
-  env_.thread.RunAfter(std::chrono::milliseconds(reopen_ms_), [weak = weak_from_this()] {
+  env_.thread.RunAfter(std::chrono::milliseconds(reopen_.NextMs()), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Open(/*begins=*/false);
   });
-  reopen_ms_ = std::min(2 * reopen_ms_, kMaxReopenMs);
 }
 
 }  // namespace covet::edge

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/backoff.h"
 #include "common/limits/memory_budget.h"
 #include "edge/codec/client_messages.h"
 #include "edge/files/files_gateway.h"
@@ -83,7 +84,7 @@ class EdgeUpload final : public UploadListener, public std::enable_shared_from_t
   bool completed_ = false;  // file_upload_complete was sent.
   bool cancelled_ = false;
   files::v1::ProcessingStatus told_ = files::v1::PROCESSING_STATUS_UNSPECIFIED;
-  int64_t reopen_ms_;
+  Backoff reopen_;
   limits::MemoryCharge memory_;
 };
 

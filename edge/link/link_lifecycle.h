@@ -1,8 +1,9 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
+
+#include "common/base/backoff.h"
 
 namespace covet::edge {
 
@@ -20,7 +21,8 @@ class LinkLifecycle {
   // What the link is to do with its wire.
   enum class Action : uint8_t { kNothing, kConnect, kCancel };
 
-  explicit LinkLifecycle(const LinkTimes& times) : times_(times) {}
+  explicit LinkLifecycle(const LinkTimes& times)
+      : times_(times), backoff_(times.min_backoff_ms, times.max_backoff_ms) {}
 
   Action Start(int64_t now_ms) {
     away_since_ms_ = last_frame_ms_ = now_ms;
@@ -58,11 +60,10 @@ class LinkLifecycle {
     if (state_ == State::kStopped) return;
     if (std::exchange(answered_, false)) {
       away_since_ms_ = now_ms;
-      backoff_ms_ = 0;
+      backoff_.Reset();
     }
     state_ = State::kIdle;
-    backoff_ms_ = std::clamp(backoff_ms_ * 2, times_.min_backoff_ms, times_.max_backoff_ms);
-    next_connect_ms_ = now_ms + backoff_ms_;
+    next_connect_ms_ = now_ms + backoff_.NextMs();
   }
 
   bool beat_due(int64_t now_ms) const { return now_ms - last_beat_ms_ >= times_.beat_interval_ms; }
@@ -82,7 +83,7 @@ class LinkLifecycle {
   State state_ = State::kIdle;
   bool answered_ = false;
   int64_t next_connect_ms_ = 0;
-  int64_t backoff_ms_ = 0;
+  Backoff backoff_;
   int64_t away_since_ms_ = 0;
   int64_t last_frame_ms_ = 0;
   int64_t last_beat_ms_ = 0;

@@ -1,6 +1,5 @@
 #include "edge/streams/stream_client.h"
 
-#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -106,9 +105,8 @@ void StreamClient::Attach(uint32_t thread, uint64_t token, const StreamSource& s
   }
   std::unique_ptr<Upstream>& upstream = upstreams_[source.key];
   if (upstream == nullptr) {
-    upstream = std::make_unique<Upstream>();
-    upstream->id = next_id_++;
-    upstream->source = source;
+    upstream = std::make_unique<Upstream>(
+        Upstream{next_id_++, source, Backoff(options_.min_backoff_ms, options_.max_backoff_ms)});
     ++counters_.opens;
     ++counters_.upstreams;
     Open(*upstream);
@@ -214,10 +212,8 @@ void StreamClient::CancelStream(Upstream& upstream) {
 void StreamClient::BackOff(Upstream& upstream) {
   if (upstream.state == State::kLive) --counters_.live;
   by_stream_.erase(upstream.stream);
-  upstream.backoff_ms =
-      std::clamp(upstream.backoff_ms * 2, options_.min_backoff_ms, options_.max_backoff_ms);
   upstream.state = State::kBackoff;
-  upstream.next_open_ms = clock_.SteadyMillis() + upstream.backoff_ms;
+  upstream.next_open_ms = clock_.SteadyMillis() + upstream.backoff.NextMs();
 }
 
 void StreamClient::Answer(Upstream& upstream, Attached& attached) {
@@ -311,7 +307,7 @@ void StreamClient::OnOpened(Upstream& upstream, const streams::v1::SubscriptionO
     ++counters_.reopens;
   }
   upstream.state = State::kLive;
-  upstream.backoff_ms = 0;
+  upstream.backoff.Reset();
   ++counters_.live;
   for (Attached& attached : upstream.attached) {
     if (!attached.answered) Answer(upstream, attached);

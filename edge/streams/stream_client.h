@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "covet/streams/v1/streams.pb.h"
 #include "edge/streams/stream_items.h"
@@ -108,17 +109,17 @@ class StreamClient {
   };
   struct ReadGate;
   struct Upstream {
-    uint64_t id = 0;
-    StreamSource source;
+    uint64_t id;
+    const StreamSource source;
+    Backoff backoff;
     State state = State::kOpening;
     uint64_t stream = 0;
-    std::string epoch;  // Empty until it was live for the first time.
-    int64_t last = 0;   // Handed out.
-    std::vector<Attached> attached;
+    std::string epoch{};  // Empty until it was live for the first time.
+    int64_t last = 0;     // Handed out.
+    std::vector<Attached> attached{};
     int64_t idle_since_ms = 0;  // While nobody is attached.
     int64_t next_open_ms = 0;
-    int64_t backoff_ms = 0;
-    std::shared_ptr<ReadGate> gate;  // Of `stream`.
+    std::shared_ptr<ReadGate> gate{};  // Of `stream`.
   };
 
   // Holds the lock, and makes the calls to the wire that were asked for once it has let go of it.

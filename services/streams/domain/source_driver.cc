@@ -80,7 +80,7 @@ SourceDriver::SourceDriver(std::shared_ptr<Source> source, StreamLogPtr log, Sou
       log_(std::move(log)),
       start_(std::move(start)),
       env_(env),
-      backoff_(env.min_backoff_ms, env.max_backoff_ms, env.ids) {}
+      backoff_(env.min_backoff_ms, env.max_backoff_ms, &env.ids) {}
 
 void SourceDriver::SetWanted(bool wanted) {
   if (wanted_ && !wanted) unwanted_since_ms_ = env_.clock.SteadyMillis();

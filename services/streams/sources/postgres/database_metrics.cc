@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/backoff.h"
 #include "common/base/string_map.h"
 #include "common/config/config.h"
 #include "common/payload/json_writer.h"
@@ -114,7 +115,7 @@ bool DatabaseMetrics::Pause(int64_t ms) const {
 
 void DatabaseMetrics::Run() {
   pthread_setname_np(pthread_self(), "pg_metrics");
-  int64_t backoff_ms = kMinBackoffMs;
+  Backoff backoff(kMinBackoffMs, kMaxBackoffMs);
   while (true) {
     const int64_t started_ms = clock_.SteadyMillis();
     absl::Status status = AskAgainAndAgain();
@@ -124,9 +125,8 @@ void DatabaseMetrics::Run() {
       status_ = std::move(status);
       members_.clear();
     }
-    if (clock_.SteadyMillis() - started_ms > kMaxBackoffMs) backoff_ms = kMinBackoffMs;
-    if (!Pause(backoff_ms)) return;
-    backoff_ms = std::min(backoff_ms * 2, kMaxBackoffMs);
+    if (clock_.SteadyMillis() - started_ms > kMaxBackoffMs) backoff.Reset();
+    if (!Pause(backoff.NextMs())) return;
   }
 }
 
