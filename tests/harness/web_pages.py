@@ -1,4 +1,7 @@
-"""Pages in a headless Chromium. What one of them logs as an error, or asks of other machines, fails the test."""
+"""Pages in a headless Chromium. What one of them logs as an error, or asks of other machines, fails the test.
+
+A Chromium for each test, not the one that agents share: over a DevTools address files are chosen slowly, a large one too slowly,
+and pages in the background are hardly drawn."""
 
 import urllib.parse
 
