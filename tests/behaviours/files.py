@@ -248,7 +248,7 @@ async def download_over_cuts(covet, agent, user):
     data = random_bytes(24_000_000)
     async with covet.connect(user) as c:
         url = (await Upload(data, chunk_size=500_000, binary=True).run(c))["url"]
-    async with Proxy(covet.http_address) as proxy, agent(origin=f"http://{proxy.address}") as a:
+    async with Proxy(covet.http_address, narrow=True) as proxy, agent(origin=f"http://{proxy.address}") as a:
         await connect(a, covet.ws_url, user)
         await a.do("hold")
         download = a.start("download", file=url.replace(covet.http_address, proxy.address), digest=True)
