@@ -22,6 +22,8 @@ inline constexpr std::string_view kTokenRenewed = "token_renewed";
 // An action was refused for lack of permission. Told once, where the action came in: by the edge
 // [session_id, user_id, action, resource, reason, correlation_id], or by the service that was
 // called over gRPC [method in place of session_id], but not in calls that a peer makes for a user.
+// Not told are refusals that nobody waits for any more (a call cancelled or out of time, a stream
+// whose permission is withdrawn) and those of others' backends under a reason of their own.
 inline constexpr std::string_view kPermissionDenied = "permission_denied";
 // A user's session joined a room [session_id, user_id, room_id].
 inline constexpr std::string_view kRoomJoined = "room_joined";

@@ -21,16 +21,22 @@ cp "$1" "$work/covet.deb"
 cp tests/package/Dockerfile "$work/"
 
 # systemd wants a hierarchy of its own where the kernel's control groups are of version 1.
+container= mounted=0
+clean_up() {
+  [ -z "$container" ] || docker rm --force "$container" >/dev/null
+  [ "$mounted" = 0 ] || umount --lazy /sys/fs/cgroup/systemd
+}
+trap clean_up EXIT
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ] && ! mountpoint -q /sys/fs/cgroup/systemd; then
   mkdir -p /sys/fs/cgroup/systemd
   mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+  mounted=1
 fi
 
 say "building the image"
 docker build -q -t covet-test/systemd "$work" >/dev/null
 container="$(docker run --detach --cap-add SYS_ADMIN --security-opt seccomp=unconfined --cgroupns=host --tmpfs /run --tmpfs /tmp \
   -v /sys/fs/cgroup:/sys/fs/cgroup covet-test/systemd)"
-trap 'docker rm --force "$container" >/dev/null' EXIT
 
 inside() { docker exec "$container" "$@"; }
 property() { inside systemctl show --property="$1" --value covetd; }
@@ -50,11 +56,12 @@ until_true() {
 }
 ready() { inside curl --silent --fail --output /dev/null http://127.0.0.1:8002/readyz; }
 active() { [ "$(property ActiveState)" = active ]; }
-logged() { inside sh -c "journalctl --no-pager --unit covetd --output cat | grep -q '\"event\":\"$1\"'"; }
+# logged PID PATTERN: whether that run of covetd has logged it.
+logged() { inside sh -c "journalctl --no-pager _PID=$1 --output cat | grep -q '$2'"; }
 checked() { printf 'ok  %s\n' "$1"; }
 
 say "checks"
-until_true "systemd does not come up" inside systemctl is-system-running --wait
+until_true "systemd does not come up" inside systemctl is-system-running
 [ "$(inside systemctl is-enabled covetd)" = enabled ] || fail "the package does not enable its unit"
 until_true "the unit is not started at boot" active
 ready || fail "systemd calls it active before it is ready"
@@ -62,7 +69,7 @@ checked "started at boot, and active once it is ready"
 
 inside sed -i 's/pattern: lobby_\*/pattern: hall_*/' /etc/covet/covet.yaml
 inside systemctl reload covetd
-until_true "a reload changed nothing" logged config_reloaded
+until_true "a reload changed nothing" logged "$(property MainPID)" '"event":"config_reloaded".*"changed":"[^"]'
 checked "reloaded"
 
 before="$(property MainPID)"
@@ -81,9 +88,10 @@ until_true "it does not run after an upgrade" ready
 [ "$(property MainPID)" != "$before" ] || fail "an upgrade leaves the old program running"
 checked "an upgrade restarts it"
 
+pid="$(property MainPID)"
 inside systemctl stop covetd
 [ "$(property Result) $(property ExecMainStatus) $(property ActiveState)" = "success 0 inactive" ] || fail "a stop is not clean"
-logged draining && logged stopped || fail "a stop does not drain"
+logged "$pid" '"event":"draining"' && logged "$pid" '"event":"stopped"' || fail "a stop does not drain"
 checked "drained at a stop"
 
 inside env DEBIAN_FRONTEND=noninteractive apt-get purge -y -qq covet >/dev/null 2>&1 || fail "it cannot be purged"

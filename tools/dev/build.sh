@@ -15,11 +15,11 @@ preset_dir() {
   esac
 }
 
-# configure PRESET: runs cmake where the folder isn't configured yet; ninja does it afterwards.
+# configure PRESET: runs cmake where the folder isn't configured yet, or by presets of an earlier day; ninja does it otherwise.
 configure() {
   local dir
   dir="$(preset_dir "$1")"
-  [ -f "$dir/build.ninja" ] && return
+  [ -f "$dir/build.ninja" ] && [ ! CMakePresets.json -nt "$dir/build.ninja" ] && return
   say "configuring $dir"
   local compilers=()
   if [ "$1" != gcc ]; then

@@ -25,10 +25,13 @@ check() {
   [ "$outcome" = pass ]
 }
 
+# For what fails without a report of its own.
+record_failure() { printf 'fail %s\n' "$*" >>"$RESULTS/checks.txt"; }
+
 # A build that fails counts as one failure; one that succeeds is not a test.
 build_or_record() {
   build "$@" && return
-  printf 'fail build %s\n' "$1" >>"$RESULTS/checks.txt"
+  record_failure "build $1"
   return 1
 }
 
@@ -42,7 +45,9 @@ unit_tests() {
   say "unit tests ($preset)"
   mkdir -p "$out"
   GTEST_OUTPUT="json:$out/" ctest --test-dir "$(preset_dir "$preset")" -j "$JOBS" \
-    --output-on-failure --no-tests=ignore --output-junit "$out/ctest.xml" "$@" >&2
+    --output-on-failure --no-tests=ignore --output-junit "$out/ctest.xml" "$@" >&2 && return
+  [ -s "$out/ctest.xml" ] || record_failure "unit tests ($preset) left no report"
+  return 1
 }
 
 # Tests spend most of their time waiting: more of them at once than there are cores.
@@ -50,7 +55,7 @@ E2E_WORKERS="${E2E_WORKERS:-$((2 * JOBS))}"
 
 # e2e_tests PRESET [PYTEST OPTION…]: over the real processes.
 e2e_tests() {
-  local preset=$1 patience=60 limit=300
+  local preset=$1 patience=60 limit=300 status=0
   shift
   # Sanitizers slow everything down.
   [ "$preset" = dev ] || patience=120 limit=600
@@ -58,13 +63,16 @@ e2e_tests() {
     say "end to end: no covetd in this tree yet"
     return
   fi
-  ensure_python
+  ensure_python || { record_failure "end to end ($preset): no Python"; return 1; }
   ensure_grpcurl
-  ensure_js_client
+  ensure_js_client || record_failure "build clients/js"
   say "end to end ($preset)"
   COVETD="$ROOT/$(program "$preset" covetd)" COVET_TEST_TIMEOUT="$patience" \
     "$PYTHON" -m pytest tests -q -rs -n "$E2E_WORKERS" --dist worksteal -o timeout="$limit" \
-    -o faulthandler_timeout="$((limit + 100))" --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null
+    -o faulthandler_timeout="$((limit + 100))" --junitxml="$RESULTS/$preset-e2e.xml" "$@" >&2 </dev/null || status=$?
+  # 1: some have failed, which the report tells.
+  [ "$status" -le 1 ] && [ -s "$RESULTS/$preset-e2e.xml" ] || record_failure "end to end ($preset) ended with status $status"
+  return "$status"
 }
 
 # Prints name, source folder of every fuzzer.
@@ -96,8 +104,11 @@ fuzz_one() {
 
 # fuzz_all SECONDS: every fuzzer over its corpus, as many at once as there are cores; new inputs stay below build-asan.
 fuzz_all() {
-  local seconds=$1 name folder corpora status=0 running=0
-  while read -r name folder; do
+  local seconds=$1 fuzzers one name folder corpora pid running=() status=0
+  mapfile -t fuzzers < <(list_fuzzers)
+  [ ${#fuzzers[@]} -gt 0 ] || { record_failure "fuzz: there are no fuzzers in this tree"; return 1; }
+  for one in "${fuzzers[@]}"; do
+    read -r name folder <<<"$one"
     mkdir -p "build-asan/fuzz/$name"
     corpora=("build-asan/fuzz/$name")
     if [ -d "$folder/corpus/$name" ]; then
@@ -105,17 +116,15 @@ fuzz_all() {
     elif [ -d "$folder/corpus" ]; then
       corpora+=("$folder/corpus")
     fi
-    if [ "$running" -ge "$JOBS" ]; then
-      wait -n || status=1
-      running=$((running - 1))
+    if [ ${#running[@]} -ge "$JOBS" ]; then
+      wait "${running[0]}" || status=1
+      running=("${running[@]:1}")
     fi
     check "fuzz $name" fuzz_one "$name" -max_total_time="$seconds" "${corpora[@]}" &
-    running=$((running + 1))
-  done < <(list_fuzzers)
-  while [ "$running" -gt 0 ]; do
-    wait -n || status=1
-    running=$((running - 1))
+    running+=($!)
   done
+  for pid in "${running[@]}"; do wait "$pid" || status=1; done
+  [ "$(grep -c ' fuzz ' "$RESULTS/checks.txt")" -ge ${#fuzzers[@]} ] || record_failure "fuzz: some fuzzers left no outcome"
   return "$status"
 }
 

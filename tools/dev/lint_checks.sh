@@ -14,10 +14,10 @@ clang_tool() {
 
 # Names the files only: `./dev fmt` mends them.
 check_format() {
-  local formatter wrong
-  formatter="$(clang_tool clang-format)"
-  mapfile -t wrong < <(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1 |
-    sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' | sort -u)
+  local formatter said wrong
+  formatter="$(clang_tool clang-format)" || return
+  said="$(cpp_files | xargs -r -d '\n' "$formatter" --dry-run -Wclang-format-violations 2>&1)" || { printf '%s\n' "$said"; return 1; }
+  mapfile -t wrong < <(sed -n 's/^\([^: ]*\):[0-9].*clang-format-violations.*/\1/p' <<<"$said" | sort -u)
   [ ${#wrong[@]} -eq 0 ] || { printf 'not formatted: %s\n' "${wrong[@]}"; return 1; }
 }
 

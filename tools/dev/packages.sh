@@ -94,6 +94,6 @@ ensure_js_packages() {
 # The JavaScript client, built for its tests; they are skipped where there is no Node.js.
 ensure_js_client() {
   command -v npm >/dev/null || return 0
-  ensure_js_packages || return 0
+  ensure_js_packages || return
   npm run --silent --prefix clients/js build >&2 </dev/null
 }
