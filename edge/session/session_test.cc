@@ -176,10 +176,13 @@ TEST_F(SessionTest, ResumingJoinsAreNotCountedAtFirst) {
   ExpectError(Take(), "RATE_LIMITED", "4");
 
   OpenQuietly();
-  clock_.AdvanceMillis(30'000);
+  clock_.AdvanceMillis(29'999);
   Join("same", "0", resume);
   Join("same", "1", resume);
-  ExpectError(Take(), "RATE_LIMITED", "1");
+  clock_.AdvanceMillis(1);
+  Join("same", "2", resume);
+  Join("same", "3", resume);
+  ExpectError(Take(), "RATE_LIMITED", "3");
 }
 
 TEST_F(SessionTest, ReloadedLimitsHoldAtOnce) {

@@ -1,5 +1,7 @@
 #include "edge/session/settings.h"
 
+#include <algorithm>
+
 #include "common/config/config.h"
 
 namespace covet::edge {
@@ -27,6 +29,16 @@ limits::AbusePolicy AbuseOf(const config::v1::Config& config) {
   return policy;
 }
 
+// How long logs without a retention of their own keep a record: the shortest of what this
+// deployment has. 0 where age bounds none of them.
+int64_t ResumeWindowMs(const config::v1::Config& config) {
+  const int64_t rooms = config::Millis(config.rooms().default_retention().max_age());
+  const int64_t streams = config::Millis(config.streams().default_retention().max_age());
+  const bool has_streams = config::RunsRole(config, "streams") || !config.peers().streams().empty();
+  if (!has_streams || streams == 0) return rooms;
+  return rooms == 0 ? streams : std::min(rooms, streams);
+}
+
 }  // namespace
 
 SessionSettings SettingsOf(const config::v1::Config& config) {
@@ -39,7 +51,7 @@ SessionSettings SettingsOf(const config::v1::Config& config) {
   SessionSettings settings;
   settings.heartbeat_interval_ms = config::Millis(edge.heartbeat_interval());
   settings.auth_expiring_before_ms = config::Millis(edge.auth_expiring_before());
-  settings.resume_window_ms = config::Millis(config.rooms().default_retention().max_age());
+  settings.resume_window_ms = ResumeWindowMs(config);
   settings.max_message_bytes = static_cast<size_t>(edge.max_message_bytes());
   settings.decode.json_depth = limits.json_depth();
   settings.decode.room_payload = static_cast<size_t>(limits.payload_bytes());

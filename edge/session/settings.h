@@ -18,7 +18,7 @@ namespace covet::edge {
 struct SessionSettings {
   int64_t heartbeat_interval_ms = 30'000;
   int64_t auth_expiring_before_ms = 60'000;
-  int64_t resume_window_ms = 86'400'000;  // Shown in connection_ack.
+  int64_t resume_window_ms = 86'400'000;  // Shown in connection_ack; 0 where age is no bound.
   size_t max_message_bytes = 1 << 20;
   DecodeLimits decode;
   ConnectionLimits limits;                                          // Shown in connection_ack.
