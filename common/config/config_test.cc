@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "common/config/defaults.h"
 #include "common/config/formats.h"
 #include "common/config/validate.h"
 #include "common/config/values.h"
@@ -16,6 +17,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+constexpr int64_t kDayMs = 86'400'000;
 
 TEST(ValuesTest, Durations) {
   for (const char* text : {"250ms", "5s", "90s", "24h", "0s", "10m"}) {
@@ -94,20 +97,55 @@ TEST(FormatsTest, Refuse) {
 TEST(DefaultsTest, AreWhatTheSpecificationSays) {
   const Config config = DefaultConfig();
   EXPECT_THAT(config.targets(), ElementsAre("all"));
-  EXPECT_EQ(config.edge().listen(), "0.0.0.0:8000");
-  EXPECT_EQ(config.edge().max_connections(), 1000);
-  EXPECT_EQ(config.edge().max_message_bytes(), 1 << 20);
-  EXPECT_EQ(Millis(config.edge().heartbeat_interval()), 30000);
-  EXPECT_EQ(FormatRate(config.limits().connection_attempts()), "10/min");
-  EXPECT_EQ(FormatRate(config.limits().messages()), "100/min");
-  EXPECT_EQ(FormatRate(config.limits().rpc_calls()), "50/min");
-  EXPECT_EQ(FormatRate(config.limits().uploads()), "10/h");
-  EXPECT_EQ(config.limits().payload_bytes(), 65536);
-  EXPECT_EQ(config.limits().json_depth(), 64);
-  EXPECT_EQ(config.grpc().listen(), "127.0.0.1:8001");
-  EXPECT_EQ(config.rooms().default_retention().max_count(), 10000);
-  EXPECT_FALSE(config.edge().has_tls());
   EXPECT_FALSE(config.limits().unlimited());
+
+  const v1::EdgeConfig& edge = config.edge();
+  EXPECT_EQ(edge.listen(), "0.0.0.0:8000");
+  EXPECT_FALSE(edge.has_tls());
+  EXPECT_EQ(edge.max_connections(), 1000);
+  EXPECT_EQ(edge.max_message_bytes(), 1 << 20);
+  EXPECT_EQ(Millis(edge.heartbeat_interval()), 30'000);
+  EXPECT_EQ(edge.outbound_queue_bytes(), 1 << 20);
+  EXPECT_EQ(Millis(edge.outbound_head_age()), 30'000);
+  EXPECT_TRUE(edge.compression());
+  EXPECT_EQ(Millis(edge.auth_expiring_before()), 60'000);
+
+  const v1::LimitsConfig& limits = config.limits();
+  EXPECT_EQ(FormatRate(limits.connection_attempts()), "10/min");
+  EXPECT_EQ(FormatRate(limits.failed_attempts()), "10/min");
+  EXPECT_EQ(FormatRate(limits.address_attempts()), "1000/min");
+  EXPECT_EQ(FormatRate(limits.messages()), "100/min");
+  EXPECT_EQ(FormatRate(limits.rpc_calls()), "50/min");
+  EXPECT_EQ(FormatRate(limits.uploads()), "10/h");
+  EXPECT_EQ(limits.rooms_per_connection(), 100);
+  EXPECT_EQ(limits.subscriptions_per_connection(), 100);
+  EXPECT_EQ(limits.calls_per_connection(), 32);
+  EXPECT_EQ(limits.payload_bytes(), 64 << 10);
+  EXPECT_EQ(limits.chunk_bytes(), 512 << 10);
+  EXPECT_EQ(limits.rpc_bytes(), 1 << 20);
+  EXPECT_EQ(limits.json_depth(), 64);
+
+  const v1::RoomsConfig& rooms = config.rooms();
+  EXPECT_EQ(Millis(rooms.default_retention().max_age()), kDayMs);
+  EXPECT_EQ(rooms.default_retention().max_count(), 10'000);
+  EXPECT_EQ(Millis(rooms.presence_grace()), 5'000);
+  EXPECT_EQ(rooms.presence_count_threshold(), 200);
+  EXPECT_EQ(Millis(rooms.metrics_interval()), 5'000);
+  EXPECT_EQ(Millis(rooms.lease()), 10'000);
+  EXPECT_EQ(Millis(rooms.dedup_window()), 600'000);
+  v1::RoomPatternConfig pattern;
+  ApplyDefaults(&pattern);
+  EXPECT_EQ(Millis(pattern.ephemeral_ttl()), kDayMs);
+  EXPECT_EQ(Millis(config.streams().default_retention().max_age()), kDayMs);
+
+  const v1::FilesConfig& files = config.files();
+  EXPECT_EQ(Millis(files.upload_expiry()), kDayMs);
+  EXPECT_EQ(Millis(files.remember_uploads()), kDayMs);
+  EXPECT_EQ(Millis(files.url_ttl()), 3'600'000);
+  EXPECT_EQ(files.window_bytes(), 1 << 20);
+
+  EXPECT_EQ(config.grpc().listen(), "127.0.0.1:8001");
+  EXPECT_EQ(config.admin().listen(), "127.0.0.1:8002");
 }
 
 TEST(DefaultsTest, AreValid) {

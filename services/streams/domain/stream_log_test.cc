@@ -122,7 +122,11 @@ TEST_F(StreamLogTest, KnowsRepeatedKeysBeforeAndAfterTheirCommitAndARestart) {
   const auto again = Append(Buffer({"1", "2"}, 10));
   executor_.Run();
   EXPECT_THAT((*again)->offsets, ElementsAre(1, 2));
-  clock_.AdvanceMillis(600'001);
+  clock_.AdvanceMillis(599'999);
+  const auto in_time = Append(Buffer({"1"}, 10));
+  executor_.Run();
+  EXPECT_EQ((*in_time)->duplicates, 1);
+  clock_.AdvanceMillis(1);
   const auto later = Append(Buffer({"5"}, 10));
   executor_.Run();
   EXPECT_EQ((*later)->first_offset, 5);
