@@ -87,8 +87,8 @@ absl::StatusOr<UploadRecord> CheckStart(v1::StartUpload start, int64_t max_chunk
                         absl::StrCat(record.chunk_size));
   }
   record.size = start.size();
-  // Without the sum in total_chunks(), which might overflow.
-  if (record.size / record.chunk_size >= kMaxChunks) {
+  // Without the sum in total_chunks(), which might overflow; chunk_size is bounded far below that.
+  if (record.size > record.chunk_size * kMaxChunks) {
     return InvalidField("chunk_size",
                         absl::StrCat("so large that there are at most ", kMaxChunks, " chunks"),
                         absl::StrCat(record.chunk_size));
