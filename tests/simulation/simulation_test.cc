@@ -10,7 +10,7 @@ namespace covet::sim {
 namespace {
 
 TEST(SimulationTest, EveryMemberSeesItsRoomAndEveryUserItsNotifications) {
-  const Seeds seeds(1'000);
+  const Seeds seeds(2'000);
   World::Statistics total;
   int64_t notified = 0;
   int64_t notified_again = 0;

@@ -12,7 +12,7 @@ namespace covet::sim {
 namespace {
 
 TEST(StreamSimulationTest, EveryReaderSeesItsStreamInOrderCompleteOrToldAndOnce) {
-  const Seeds seeds(300);
+  const Seeds seeds(1'000);
   const log::Capture quiet;
   StreamWorld::Statistics total;
   for (uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
