@@ -8,13 +8,21 @@ from google.protobuf import struct_pb2
 
 from harness import credentials
 from harness.grpc_api import Api, bearer, module
+from harness.uploads import Upload
 
 CALLER = {"caller": {"grants": [{"action": "rpc:call", "pattern": "rooms.*"}]}}
 
 
+def each_once(pairs):
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), f"a record has a field twice: {pairs}"
+    return dict(pairs)
+
+
 def audit_records(covet):
     """Of all processes, which have ended."""
-    records = [json.loads(line) for process in covet.processes.values() for line in process.lines if line.startswith("{")]
+    lines = [line for process in covet.processes.values() for line in process.lines if line.startswith("{")]
+    records = [json.loads(line, object_pairs_hook=each_once) for line in lines]
     return [record for record in records if record.get("audit")]
 
 
@@ -100,3 +108,52 @@ def test_a_refused_grpc_call_is_told_once(make_covet, mode):
         for name, (_, package, service, method, _, action, resource) in calls.items()
     )
     assert all(record["reason"] for record in denied)
+
+
+async def test_what_is_done_to_rooms_users_and_files_is_told(make_covet):
+    covet = make_covet("split")
+    room = "kept_1"
+    pb, common = module("rooms.v1.rooms_pb2"), module("common.v1.common_pb2")
+    notice = module("rooms.v1.notifications_pb2").Notification(notification_type="info", title="n")
+    async with covet.connect("owner") as c:
+        done = {  # By their correlation ids.
+            "create": ("CreateRoom", {"room_id": room}),
+            "update": ("UpdateRoom", {"room": pb.Room(room_id=room, metadata={"name": "Orders"})}),
+            "publish": ("Publish", {"room_id": room, "event_type": "t", "payload": common.Payload(json="1")}),
+            "remove": ("RemoveMember", {"room_id": room, "user_id": "owner"}),
+            "user": (None, {"user_id": "owner"}),
+            "session": (None, {"session_id": c.session_id}),
+            "room": (None, {"room_id": room}),
+            "everyone": (None, {"everyone": True}),
+            "delete": ("DeleteRoom", {"room_id": room}),
+        }
+        upload = Upload(b"x")
+        file_id = (await upload.run(c))["file_id"]
+        await upload.processed(c)
+        with Api(covet.grpc_address("files"), bearer("owner")) as api:
+            api.files("Delete", module("files.v1.files_pb2").DeleteRequest(file_id=file_id))
+        with Api(covet.grpc_address("rooms")) as api:
+            for name, (method, fields) in done.items():
+                api.metadata = (*bearer("operator"), ("x-correlation-id", name))
+                if method:
+                    api.rooms(method, **fields)
+                else:
+                    api.notify(notification=notice, **fields)
+    covet.__exit__(None, None, None)
+    kinds = ("room_changed", "admin_published", "member_removed", "notification_sent", "file_changed")
+    fields = ("event", "correlation_id", "user_id", "room_id", "recipient", "removed_user_id", "offset", "file_id", "upload_id", "change")
+    told = [tuple(record[field] for field in fields if field in record) for record in audit_records(covet) if record["event"] in kinds]
+    assert sorted(told) == sorted([
+        ("room_changed", "create", "operator", room, "created"),
+        ("room_changed", "update", "operator", room, "updated"),
+        ("admin_published", "publish", "operator", room, 1),
+        ("member_removed", "remove", "operator", room, "owner"),
+        ("notification_sent", "user", "operator", "user:owner"),
+        ("notification_sent", "session", "operator", f"session:{c.session_id}"),
+        ("notification_sent", "room", "operator", f"room:{room}"),
+        ("notification_sent", "everyone", "operator", "everyone"),
+        ("room_changed", "delete", "operator", room, "deleted"),
+        # Of files: the owner, and no correlation id.
+        ("file_changed", "owner", file_id, upload.id, "uploaded"),
+        ("file_changed", "owner", file_id, upload.id, "deleted"),
+    ])

@@ -35,7 +35,7 @@ inline constexpr std::string_view kAdminPublished = "admin_published";
 inline constexpr std::string_view kRoomChanged = "room_changed";
 // Someone removed a member [user_id, room_id, removed_user_id].
 inline constexpr std::string_view kMemberRemoved = "member_removed";
-// Someone sent a notification [user_id, target].
+// Someone sent a notification [user_id, recipient].
 inline constexpr std::string_view kNotificationSent = "notification_sent";
 // A user's file was uploaded, deleted, or expired [user_id, file_id, upload_id, change].
 inline constexpr std::string_view kFileChanged = "file_changed";

@@ -75,7 +75,7 @@ absl::Status CheckNotification(const v1::Notification& notification) {
   return absl::OkStatus();
 }
 
-std::string TargetOf(const v1::SendNotificationRequest& request) {
+std::string RecipientOf(const v1::SendNotificationRequest& request) {
   if (request.has_user_id()) return "user:" + request.user_id();
   if (request.has_session_id()) return "session:" + request.session_id();
   if (request.has_room_id()) return "room:" + request.room_id();
@@ -276,7 +276,7 @@ grpc::ServerUnaryReactor* NotificationService::SendNotification(
                   *out = std::move(*result);
                   audit::Record(audit::event::kNotificationSent,
                                 {{"user_id", call.caller.identity.user_id()},
-                                 {"target", TargetOf(asked)},
+                                 {"recipient", RecipientOf(asked)},
                                  {"correlation_id", call.correlation_id}});
                 }
                 done(result.status());
