@@ -1,11 +1,12 @@
 """Connecting: credentials, acknowledgement, refusals before and after the upgrade."""
 
 import asyncio
+import re
 
 import pytest
 import websockets
 
-from harness import credentials
+from harness import credentials, schemas
 from harness.raw import RawConnection
 
 pytestmark = pytest.mark.protocol
@@ -36,9 +37,46 @@ async def test_acknowledgement_comes_first_and_tells_what_is_offered(covet):
         assert set(data["capabilities"]) == {"rooms", "streaming", "notifications", "resume", "rpc", "files", "binary_chunks"}
         assert data["heartbeat_interval"] == 30000
         assert data["resume_window"] == 24 * 3600 * 1000
-        assert data["limits"]
         async with covet.connect(user="user_7") as other:
             assert other.session_id != data["session_id"]
+
+
+# The rates are the specification's.
+LIMITS = {
+    "message_bytes": 1024 * 1024,
+    "room_payload_bytes": 64 * 1024,
+    "record_bytes": 64 * 1024,
+    "chunk_bytes": 512 * 1024,
+    "rpc_params_bytes": 1024 * 1024,
+    "rpc_result_bytes": 1024 * 1024,
+    "json_depth": 64,
+    "id_length": 128,
+    "outbound_queue_bytes": 1024 * 1024,
+    "outbound_queue_ms": 30_000,
+    "rooms": 100,
+    "subscriptions": 100,
+    "calls_in_flight": 32,
+    "connections": 1000,
+    "connection_attempts_per_minute": 10,
+    "messages_per_minute": 100,
+    "rpc_calls_per_minute": 50,
+    "uploads_per_hour": 10,
+}
+
+
+async def test_the_limits_that_hold_by_default(make_covet):
+    covet = make_covet()
+    covet.edge.stop()
+    del covet.edge.config["limits"]
+    covet.edge.start()
+    async with covet.connect() as c:
+        assert c.ack["data"]["limits"] == LIMITS
+
+
+def test_the_page_names_the_limits():
+    tables = (schemas.DOCS / "protocol.md").read_text().partition("\n## Limits\n")[2]
+    names = [line.split("|")[2] for line in tables.splitlines() if line.startswith("| ") and "name in" not in line]
+    assert {name for cell in names for name in re.findall(r"`(\w+)`", cell)} == set(LIMITS)
 
 
 def two_different():

@@ -9,18 +9,6 @@ from harness import schemas
 
 PAGE = (schemas.DOCS / "protocol.md").read_text()
 EXAMPLES = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
-CLIENT, SERVER = "receive", "send"
-
-
-def messages_of(action):
-    """The message names that the document's operations with this action have, replies included."""
-    names = set()
-    for operation in schemas.asyncapi()["operations"].values():
-        refs = operation["messages"] if operation["action"] == action else []
-        if action == SERVER:
-            refs = refs + operation.get("reply", {}).get("messages", [])
-        names.update(ref["$ref"].rsplit("/", 1)[1] for ref in refs)
-    return names
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e['type']}-{e['id']}")
@@ -40,7 +28,7 @@ def test_every_message_has_a_direction_and_a_schema_file():
     assert document["asyncapi"].startswith("3.")
     documented = set(document["components"]["messages"])
     assert set(document["channels"]["connection"]["messages"]) == documented
-    assert messages_of(CLIENT) | messages_of(SERVER) == documented
+    assert schemas.messages_of(schemas.CLIENT) | schemas.messages_of(schemas.SERVER) == documented
     files = {path.stem for path in (schemas.DOCS / "schemas").glob("*.json")}
     assert files - {"definitions"} == documented
 

@@ -8,8 +8,9 @@ import time
 import pytest
 import websockets
 
-from harness import credentials
-from harness.grpc_api import Api
+from harness import credentials, schemas
+from harness.grpc_api import Api, module
+from harness.uploads import Upload, random_bytes
 
 
 def reset_time(limit):
@@ -52,13 +53,92 @@ async def test_messages_of_a_connection(make_covet):
             await c.join("lobby_1")
 
 
-async def test_resuming_joins_are_not_counted_at_first(make_covet):
-    covet = make_covet(limits={"messages": "1/min"})
+def limited(reply):
+    """Whether the reply refuses a request for the rate of messages."""
+    error = reply["data"].get("error", reply["data"])
+    code = error.get("code") or error.get("error_code")
+    return code == "RATE_LIMITED" and error["details"]["scope"] == "messages"
+
+
+async def test_what_counts_against_the_rate_of_messages(make_covet):
+    """Each kind of request is sent several times when nothing is left of the rate."""
+    times = 5
+    subscribe = {"stream_type": "events", "resource_id": "orders"}
+    # So many are spent below, and one comes back in five minutes.
+    covet = make_covet(limits={"messages": f"{2 * times + 2}/h"})
+    async with covet.connect("a") as c:
+        for i in range(times):
+            await c.join(f"lobby_{i}")
+            assert (await c.request("subscribe", subscribe, id=f"sub_{i}"))["type"] == "subscribed"
+        upload = Upload(random_bytes((times + 1) * 1000), chunk_size=1000)
+        await upload.ready(c)
+        await c.publish("lobby_0", "the last that is accepted")
+
+        counted = {
+            "join_room": {"room_id": "lobby_0"},
+            "room_message": {"room_id": "lobby_0", "event_type": "t", "payload": 1},
+            "subscribe": subscribe,
+            "rpc_call": {"method": "system.ping"},
+            "file_upload_start": {"filename": "a", "size": 1, "chunk_size": 1000},
+            "file_upload_cancel": {"upload_id": upload.id},
+        }
+        replies = {kind: await c.request(kind, data) for kind, data in counted.items()}
+        assert all(map(limited, replies.values())), replies
+
+        with Api(covet.grpc_address()) as api:
+            notice = module("rooms.v1.notifications_pb2").Notification(notification_type="info", title="n")
+            notified = [api.notify(user_id="a", notification=notice).notification_id for _ in range(times)]
+        for id in notified:
+            await c.expect("notification", notification_id=id)
+        answers = {
+            "heartbeat": "heartbeat",
+            "auth_refresh": "auth_refreshed",
+            "file_chunk": "file_chunk_ack",
+            "file_upload_resume": "file_upload_ready",
+            "leave_room": "room_left",
+            "unsubscribe": "unsubscribed",
+            "notification_ack": None,
+            "rpc_cancel": None,
+        }
+        assert {*counted, *answers} == schemas.messages_of(schemas.CLIENT)
+        for i in range(times):
+            free = {
+                "heartbeat": {"sequence": i},
+                "auth_refresh": {"token": credentials.token("a")},
+                "file_upload_resume": {"upload_id": upload.id},
+                "leave_room": {"room_id": f"lobby_{i}"},
+                "unsubscribe": {"subscription_id": f"sub_{i}"},
+                "notification_ack": {"notification_id": notified[i]},
+                "rpc_cancel": {"call_id": "ended"},
+            }
+            sent = {"file_chunk": await upload.send(c, i)} | {kind: await c.send(kind, data) for kind, data in free.items()}
+            replies = {kind: (await c.reply(sent[kind]))["type"] for kind, answer in answers.items() if answer}
+            assert replies == {kind: answer for kind, answer in answers.items() if answer}
+        # What has no reply would have an error before this one.
+        assert (await c.request("heartbeat", {"sequence": times}))["type"] == "heartbeat"
+        assert not [message for message in c.inbox if message["type"] == "error"]
+        # Each notification that was sent here allows one acknowledgement.
+        assert limited(await c.request("notification_ack", {"notification_id": notified[0]}))
+        replies = {kind: await c.request(kind, data) for kind, data in counted.items()}
+        assert all(map(limited, replies.values())), replies
+
+
+RESUMED = {"options": {"resume": {"epoch": "e", "offset": 0}}}
+RESUMES = {
+    "join_room": lambda i: {"room_id": f"lobby_{i}", **RESUMED},
+    "subscribe": lambda i: {"stream_type": "events", "resource_id": "orders", **RESUMED},
+}
+
+
+@pytest.mark.parametrize("kind", RESUMES)
+async def test_resumes_are_not_counted_at_first(make_covet, kind):
+    """As many as the connection may hold; then they count, whatever becomes of them."""
+    covet = make_covet(limits={"messages": "1/h", "rooms_per_connection": 5, "subscriptions_per_connection": 5})
     async with covet.connect() as c:
-        for i in range(20):
-            await c.join(f"lobby_{i}", resume={"epoch": "e", "offset": 0})
-        await c.join("lobby_1")
-        assert (await c.error("join_room", {"room_id": "lobby_9"}))["error_code"] == "RATE_LIMITED"
+        for i in range(5):
+            assert (await c.request(kind, RESUMES[kind](i)))["type"] in ("room_joined", "subscribed")
+        assert (await c.error(kind, RESUMES[kind](5)))["details"]["reason"] == "TOO_MANY"
+        assert limited(await c.request(kind, RESUMES[kind](6)))
 
 
 async def attempts_until_refused(attempt, limit):
@@ -146,7 +226,8 @@ async def test_rooms_of_a_connection(make_covet):
         for i in range(3):
             await c.join(f"lobby_{i}")
         error = await c.error("join_room", {"room_id": "lobby_3"})
-        assert error["error_code"] in ("RATE_LIMITED", "INVALID_ARGUMENT", "CONFLICT", "UNAVAILABLE", "PERMISSION_DENIED")
+        assert (error["error_code"], error["recoverable"]) == ("CONFLICT", False)
+        assert error["details"] == {"reason": "TOO_MANY", "limit": "3"}
         await c.join("lobby_0")  # Joining again is no further room.
         await c.leave("lobby_0")
         await c.join("lobby_3")
@@ -182,6 +263,8 @@ async def test_no_limits_lifts_them(make_covet):
         edge={"max_connections": 1},
     )
     clients = [await covet.connect() for _ in range(5)]
+    # What has no bound is missing.
+    assert not [name for name in clients[0].ack["data"]["limits"] if name == "connections" or "_per_" in name]
     for i in range(20):
         assert (await clients[0].request("heartbeat", {"sequence": i}))["type"] == "heartbeat"
         await clients[0].join(f"lobby_{i}")
@@ -192,7 +275,7 @@ async def test_no_limits_lifts_them(make_covet):
 async def test_grpc_payload_limit(covet, room):
     import grpc
 
-    from harness.grpc_api import error_info, module
+    from harness.grpc_api import error_info
 
     payload = module("common.v1.common_pb2").Payload
     with Api(covet.grpc_address()) as api:

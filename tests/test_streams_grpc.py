@@ -358,25 +358,44 @@ def test_a_reader_that_the_log_has_left_behind_is_reset(api, test):
         assert numbers == list(range(len(numbers))) and len(numbers) < 600
 
 
-def test_calls_by_reflection_alone(covet, test):
-    """What grpcurl does: no stubs, everything from the server's reflection."""
+def by_reflection(channel, service_name):
+    """Calls a service's methods as grpcurl does: no stubs, everything from the server's reflection."""
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert service_name in database.get_services()
+    pool = descriptor_pool.DescriptorPool(database)
+    service = pool.FindServiceByName(service_name)
+
+    def call(name, **request):
+        method = service.FindMethodByName(name)
+        asked = json_format.ParseDict(request, message_factory.GetMessageClass(method.input_type)(), descriptor_pool=pool)
+        kind = channel.unary_stream if method.server_streaming else channel.unary_unary
+        invoke = kind(
+            f"/{service_name}/{name}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
+        )
+        return invoke(asked, metadata=bearer(), timeout=TIMEOUT)
+
+    return call
+
+
+def test_a_room_is_made_by_reflection_alone(covet, test):
+    room = f"kept_{test}"
+    with grpc.insecure_channel(covet.grpc_address("rooms")) as channel:
+        call = by_reflection(channel, "covet.rooms.v1.RoomService")
+        created = json_format.MessageToDict(call("CreateRoom", room_id=room, metadata={"name": "Orders"}))
+        assert created["metadata"] == {"name": "Orders"}
+        found = json_format.MessageToDict(call("GetRoom", room_id=room))
+        assert created.items() <= found.items()
+        with pytest.raises(grpc.RpcError) as refused:
+            call("CreateRoom", room_id=room)
+        assert refused.value.code() == grpc.StatusCode.ALREADY_EXISTS
+        call("DeleteRoom", room_id=room)
+
+
+def test_a_stream_is_watched_by_reflection_alone(covet, test):
     with grpc.insecure_channel(covet.grpc_address("streams")) as channel:
-        database = ProtoReflectionDescriptorDatabase(channel)
-        assert "covet.streams.v1.StreamService" in database.get_services()
-        pool = descriptor_pool.DescriptorPool(database)
-        service = pool.FindServiceByName("covet.streams.v1.StreamService")
-
-        def call(name, **request):
-            method = service.FindMethodByName(name)
-            asked = json_format.ParseDict(request, message_factory.GetMessageClass(method.input_type)(), descriptor_pool=pool)
-            kind = channel.unary_stream if method.server_streaming else channel.unary_unary
-            invoke = kind(
-                f"/{service.full_name}/{name}",
-                request_serializer=lambda message: message.SerializeToString(),
-                response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
-            )
-            return invoke(asked, metadata=bearer(), timeout=TIMEOUT)
-
+        call = by_reflection(channel, "covet.streams.v1.StreamService")
         stream = {"stream_type": "STREAM_TYPE_EVENTS", "resource_id": "orders"}
         condition = {"field": "test", "comparison": "COMPARISON_EQ", "value": json.dumps(test)}
         watch = call("Subscribe", **stream, filter={"fields": [condition]})

@@ -16,6 +16,20 @@ def asyncapi():
     return yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
 
 
+CLIENT, SERVER = "receive", "send"  # Who sends, by what the server does.
+
+
+def messages_of(action):
+    """The message names that the document's operations with this action have, replies included."""
+    names = set()
+    for operation in asyncapi()["operations"].values():
+        refs = operation["messages"] if operation["action"] == action else []
+        if action == SERVER:
+            refs = refs + operation.get("reply", {}).get("messages", [])
+        names.update(ref["$ref"].rsplit("/", 1)[1] for ref in refs)
+    return names
+
+
 @functools.cache
 def validators():
     """Message type → validator."""
