@@ -137,8 +137,13 @@ async def closed_for_what_was_sent(covet, agent, room):
         await connect(a, proxy.ws_url)
         await a.do("join", room=room, options=NOTES)
         for number, code in enumerate((1009, 1002, 1007, 1008), 1):
+            # The upload's beginning passes, for it is not sent before the file has been read; its answer doesn't.
+            session = (await a.do("session"))["session_id"]
+            proxy.freeze(SERVER)
+            sent = [a.start("upload", **UPLOAD)]
+            await asyncio.to_thread(covet.edge.wait_log, "request", session_id=session, type="file_upload_start")
             proxy.stall()
-            sent = [a.start("send", room=room, payload=code), a.start("join", room=f"{room}_{code}"), a.start("upload", **UPLOAD)]
+            sent += [a.start("send", room=room, payload=code), a.start("join", room=f"{room}_{code}")]
             await a.do("session")
             proxy.close_with(code)
             for each in sent:

@@ -72,6 +72,7 @@ class Pair:
 
     def __init__(self, client, server):
         self.writers = {CLIENT: client, SERVER: server}
+        self.ended = False  # By close_with.
         # Whether what each sends passes.
         self.going = {CLIENT: asyncio.Event(), SERVER: asyncio.Event()}
         self.go()
@@ -134,8 +135,9 @@ class Proxy:
         """Ends every connection as a server does that closes with this code: between its messages, so when it is silent."""
         frame = code.to_bytes(2, "big") + reason.encode()
         for pair in list(self._pairs):
+            pair.ended = True
             pair.writers[CLIENT].write(bytes([0x88, len(frame)]) + frame)
-            pair.writers[CLIENT].close()
+            pair.writers[CLIENT].write_eof()
             pair.writers[SERVER].transport.abort()
             pair.go()
 
@@ -191,6 +193,9 @@ class Proxy:
         pumps = [asyncio.create_task(self._pump(pair, CLIENT, reader)), asyncio.create_task(self._pump(pair, SERVER, there_reader))]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            if pair.ended:
+                # A socket that is closed with something unread is reset, which may overtake the close frame.
+                await asyncio.wait(pumps[:1], timeout=TIMEOUT)
         finally:
             # What was written before one side ended still arrives; nothing else does.
             for pump in pumps:
@@ -218,6 +223,10 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 await pair.going[sender].wait()
+                if pair.ended:
+                    if sender == SERVER:
+                        return
+                    continue
                 for piece, ends in messages.split(data):
                     if writer.is_closing():
                         return
