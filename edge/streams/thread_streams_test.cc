@@ -192,7 +192,7 @@ TEST_F(ThreadStreamsTest, AnUpstreamEndsSomeTimeAfterItsLastReader) {
   Subscribe(a, Params("1"));
   Opened(0);
   threads_[0]->CloseSession("s");
-  Tick(9'000);
+  Tick(9'999);
   EXPECT_FALSE(wire_.streams.begin()->second.cancelled);
   Subscribe(a, Params("1"));
   RunItems();
@@ -257,11 +257,16 @@ TEST_F(ThreadStreamsTest, Refusals) {
   EXPECT_EQ(ReasonOf(missing), "RESOURCE_NOT_FOUND");
   const auto away = Subscribe(a, Params("1"));
   client_.OnDown(Stream(), absl::UnavailableError("away"));
-  Tick(1'900);
+  Tick(1'999);
   EXPECT_FALSE(away->has_value());
   client_.OnDown(Stream(), absl::UnavailableError("away"));
-  Tick(200);
+  Tick(1);
   EXPECT_EQ(ReasonOf(away), "SOURCE_DOWN");
+  const auto silent = Subscribe(a, Params("1"));
+  Tick(9'999);
+  EXPECT_FALSE(silent->has_value());
+  Tick(1);
+  EXPECT_EQ(ReasonOf(silent), "SOURCE_DOWN");
   SubscribeParams params = Params("1");
   params.resource_id = "r2";
   params.stream_type = streams::v1::STREAM_TYPE_LOGS;

@@ -226,6 +226,19 @@ TEST_F(RoomTableTest, TimesDoNotGoBackWhenTheClockDoes) {
   EXPECT_EQ(Records("room:r").back().time_ms, time + 1'000);
 }
 
+TEST_F(RoomTableTest, KnowsTheKeysOfTheNewest200000MessagesAfterARestart) {
+  const RoomPtr room = Create("r");
+  for (uint64_t key = 1; key <= 200'001; ++key) BeginAppend(room, "1", key);
+  executor_.Run();
+  ASSERT_EQ(room->head, 200'001);
+  Restart();
+  const RoomPtr again = Ready("r");
+  const int64_t now = clock_.WallMillis();
+  EXPECT_EQ(again->dedup.Find(1, now), std::nullopt);
+  EXPECT_EQ(again->dedup.Find(2, now), 2);
+  EXPECT_EQ(again->dedup.Find(200'001, now), 200'001);
+}
+
 TEST_F(RoomTableTest, KnowsWhenAnOldRoomWasLastUsed) {
   const RoomPtr room = Create("r");
   clock_.AdvanceMillis(7'200'000);

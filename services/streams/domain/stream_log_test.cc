@@ -130,6 +130,7 @@ TEST_F(StreamLogTest, KnowsRepeatedKeysBeforeAndAfterTheirCommitAndARestart) {
   const auto later = Append(Buffer({"5"}, 10));
   executor_.Run();
   EXPECT_EQ((*later)->first_offset, 5);
+  EXPECT_EQ((*later)->appended, 1);
 }
 
 TEST_F(StreamLogTest, KnowsTheKeysOfTheWholeWindowAfterARestart) {
