@@ -82,6 +82,8 @@ absl::StatusOr<bool> BlobWriter::PrepareFile(const std::string& blob, int64_t si
   made.used = ++uses_;
   absl::StatusOr<Fd> fd = OpenFile(path, O_RDWR);
   if (fd.ok()) {
+    // Whoever made it may have ended before its name was on disk.
+    if (absl::Status status = SyncDirectory(directory_ + "/incoming"); !status.ok()) return status;
     made.fd = *std::move(fd);
     // Its beginning may have been written by another process: it is hashed at the end.
     made.hashed = -1;
