@@ -80,6 +80,36 @@ base_images() {
   has_image python:3.11-slim || docker tag covet-test/python python:3.11-slim
 }
 
+# Every kind of Compose that is here takes the file.
+check_configuration() {
+  local kind
+  while read -r -a kind; do
+    "${kind[@]}" -f deploy/docker-compose.yml config -q </dev/null || die "${kind[*]} does not take deploy/docker-compose.yml"
+  done < <(compose_kinds)
+}
+
+# Debug symbols, compilers and headers stay out of the image.
+IMAGE_BYTES=300000000
+check_image() {
+  local image="covet:${COVET_VERSION:-dev}" size
+  size="$(docker image inspect -f '{{.Size}}' "$image")"
+  say "$image has $size bytes"
+  [ "$size" -le "$IMAGE_BYTES" ] || die "$image has $size bytes, more than $IMAGE_BYTES"
+}
+
+# What ./dev compose says is there, and its first command connects.
+check_hints() {
+  local hints command said address
+  # There is no Grafana to name.
+  hints="$(compose_hints 2>/dev/null)"
+  for address in "ws://$(published gateway 8000)/ws " "gRPC over TLS $(published gateway 8001)"; do
+    grep -qF "$address" <<<"$hints" || die "the hints do not name $address: $hints"
+  done
+  command="$(sed -n 's/^  \(.*-m websockets .*\)/\1/p' <<<"$hints")"
+  said="$(eval "$command" </dev/null 2>&1)" || true
+  grep -q 'Connected to ws://' <<<"$said" || die "this does not connect: $command: $said"
+}
+
 # Where everything is, for tests/harness/external.py.
 describe() {
   local role id roles=()
@@ -114,13 +144,15 @@ export TEST_KEY_SHA256
 "$PYTHON" tests/compose/configuration.py >"$TEST_CONFIG"
 chmod 644 "$TEST_CONFIG"
 compose_secrets
+check_configuration
 base_images
 say "building the images"
 compose build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; die "the images could not be built"; }
-docker images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep '^covet:' >&2
+check_image
 say "starting"
 compose up --detach --scale edge=2 >"$work/up.log" 2>&1 || { cat "$work/up.log" >&2; die "it does not start"; }
 wait_healthy
+check_hints
 describe >"$COVET_TEST_EXTERNAL"
 status=0
 say "tests"

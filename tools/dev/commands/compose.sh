@@ -11,26 +11,6 @@
 #: as root, on Debian 12 (tests/compose/README.md).
 . tools/dev/compose.sh
 
-compose_hints() {
-  local edge grpc key
-  edge="$(published gateway 8000)" grpc="$(published gateway 8001)" key="$(cat deploy/secrets/api_key)"
-  cat <<HINTS
-
-Covet is ready:  ws://$edge/ws   gRPC over TLS $grpc
-Prometheus:      http://$(published prometheus 9090)
-Grafana:         http://$(published grafana 3000)   (admin, password in deploy/secrets/grafana_password)
-API key:         $key   (deploy/secrets/api_key)
-Token (1 h):     ./dev compose token
-
-Try:
-  .venv/bin/python -m websockets "ws://$edge/ws?token=\$(./dev compose token)"
-      then type: {"type":"subscribe","id":"1","data":{"stream_type":"database_changes","resource_id":"shop"}}
-  grpcurl -cacert deploy/secrets/ca.pem -H "x-api-key: \$(cat deploy/secrets/api_key)" $grpc covet.rooms.v1.RoomService/ListRooms
-
-./dev compose down drains and stops it; ./dev compose down --volumes forgets its data.
-HINTS
-}
-
 case "${1:-up}" in
   --test)
     shift
@@ -38,6 +18,8 @@ case "${1:-up}" in
     ;;
   up)
     need_compose
+    # For the client in the hints; the containers run without it.
+    (ensure_python) || say "the Python environment could not be made"
     compose_secrets
     compose up --build --detach --remove-orphans "${@:2}"
     wait_healthy || die "not everything is healthy; ./dev compose ps and ./dev compose logs tell more"
