@@ -1,12 +1,11 @@
 """The client libraries' pages: each example runs as it stands, against a real server, and prints what the page says."""
 
 import asyncio
-import shutil
 
 import pytest
 
 from harness import credentials, pages
-from harness.client_agent import JS_CLIENT
+from harness.client_agent import NO_JS
 from harness.deployment import Deployment
 from harness.examples import LANGUAGES, TOKEN, URL, Example, prepare
 from harness.grpc_api import Api, module
@@ -63,8 +62,8 @@ AROUND = {"Notifications": notify, "Reconnecting and resuming": break_connection
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: f"{block.language}-{block.heading}-{block.line}")
 async def test_example(covet, room, tmp_path, block):
-    if block.language == "js" and not (shutil.which("node") and JS_CLIENT.exists()):
-        pytest.skip("clients/js is not built: it needs Node.js and npm")
+    if block.language == "js" and NO_JS:
+        pytest.skip(NO_JS)
     prepare(tmp_path)
     token = credentials.token(USER)
     async with Proxy(covet.http_address) as proxy:

@@ -1,12 +1,10 @@
 """Both client libraries against real servers: each does what client_behaviours.yaml lists, with faults between."""
 
-import shutil
-
 import pytest
 
 import behaviours
 from harness import browser
-from harness.client_agent import JS_CLIENT, Agents, ClientAgent
+from harness.client_agent import NO_JS, Agents, ClientAgent
 from harness.page_agent import PageAgent
 
 
@@ -14,8 +12,8 @@ from harness.page_agent import PageAgent
 def agent(request):
     if reason := behaviours.entry(request.node.originalname.removeprefix("test_")).get("not_on", {}).get(request.param):
         pytest.skip(reason)
-    if request.param != "python" and not (shutil.which("node") and JS_CLIENT.exists()):
-        pytest.skip("clients/js is not built: it needs Node.js and npm")
+    if request.param != "python" and NO_JS:
+        pytest.skip(NO_JS)
     if request.param != "chromium":
         return Agents(request.param, lambda origin: ClientAgent(request.param))
     if not browser.PROGRAM:

@@ -35,7 +35,7 @@ def covet_token():
 @pytest.mark.parametrize("page", PAGES)
 def test_console(page, make_covet, request):
     if not shutil.which("grpcurl") and "grpcurl" in (ROOT / page).read_text():
-        pytest.skip("grpcurl is not installed, and there is no Go to install it with")
+        pytest.skip("grpcurl is not installed, and could not be")
     demo = {key: value for key, value in DEMO.items() if key != "edge"}
     # The example backend, where a page starts it.
     shop = free_port()

@@ -175,7 +175,7 @@ async def test_permission_comes_before_existence(covet):
             denied = await error(c, method)
             assert denied["code"] == "PERMISSION_DENIED", method
             assert denied["recoverable"] is False
-            covet.edge.wait_log("permission_denied", action="rpc:call", resource=method)
+            covet.edge.wait_log("permission_denied", action="rpc:call", resource=method, session_id=c.session_id)
 
 
 async def test_methods_lists_what_the_caller_may_call(covet):

@@ -23,7 +23,7 @@ REFUSED = "WebSocket connection to "
 
 pytestmark = [
     pytest.mark.skipif(not browser.PROGRAM, reason="there is no Chromium"),
-    pytest.mark.skipif(not JS_CLIENT.exists(), reason="clients/js is not built: it needs Node.js and npm"),
+    pytest.mark.skipif(not JS_CLIENT.exists(), reason="clients/js is not built: it needs Node.js 18 or newer, and npm"),
 ]
 
 
@@ -297,16 +297,21 @@ async def test_the_axes_of_time_can_be_read_in_a_narrow_window(site):
     async with Pages() as pages:
         page = await opened(pages, address(site, "dashboard", "ada"), viewport={"width": 390, "height": 844})
         plot = page.locator(".chart", has_text="CPU and memory").locator("svg")
-        times = plot.locator("text", has_text=":")
-        # At once: it is drawn anew all the time.
-        places = """plot => [...plot.querySelectorAll('text')].filter(each => each.textContent.includes(':'))
-            .map(each => each.getBoundingClientRect()).map(({left, right}) => [left, right])"""
+        await expect(plot.locator("text", has_text=":").nth(1)).to_be_attached()
+        # In the next frame, which is drawn for what has been chosen, and all at once: it is drawn anew all the time.
+        places = """plot => new Promise(resolve => requestAnimationFrame(() => resolve(
+            [...plot.querySelectorAll('text')].filter(each => each.textContent.includes(':')).map(each => {
+                const {left, right} = each.getBoundingClientRect();
+                return [each.textContent, left, right];
+            }))))"""
+        told = []
         for span in ("1 min", "5 min", "15 min"):
             await page.get_by_label(span, exact=True).check()
+            labels = await plot.evaluate(places)
             # Two of them tell how long a line is; they stand apart.
-            await expect(times.nth(1)).to_be_attached()
-            boxes = await plot.evaluate(places)
-            assert len(boxes) > 1 and all(right < left for (_, right), (left, _) in itertools.pairwise(boxes)), boxes
+            assert len(labels) > 1 and all(right < left for (_, _, right), (_, left, _) in itertools.pairwise(labels)), labels
+            told.append([text for text, _, _ in labels])
+        assert told[0] != told[1] != told[2], told
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -1,6 +1,7 @@
 """Coming up, coming back, giving up."""
 
 import asyncio
+import datetime
 import re
 from pathlib import Path
 
@@ -14,6 +15,23 @@ from harness.proxy import CLIENT, SERVER, Proxy
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs/protocol.md"
 UPLOAD = {"as": "u", "base64": "aGVsbG8=", "filename": "hello.txt"}
+
+
+async def rate_limited(make_covet, agent, room):
+    covet = make_covet(limits={"messages": "5/h", "rpc_calls": "1/h"})
+    async with agent() as a:
+        await connect(a, covet.ws_url)
+        await a.do("join", room=room)
+        await a.do("call", method="system.ping")
+        with pytest.raises(AgentError) as call:
+            await a.do("call", method="system.ping")
+        with pytest.raises(AgentError) as message:
+            for n in range(6):
+                await a.do("send", room=room, payload=n)
+        for error, kind, limit in ((call.value, "RpcError", 1), (message.value, "RateLimitedError", 5)):
+            assert (error.type, error.code) == (kind, "RATE_LIMITED")
+            assert (error.rate_limit["limit"], error.rate_limit["remaining"]) == (limit, 0)
+            assert datetime.datetime.fromisoformat(error.rate_limit["reset"]) > datetime.datetime.now(datetime.UTC)
 
 
 async def reconnecting_is_given_up(covet, agent, room):

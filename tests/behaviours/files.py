@@ -145,7 +145,8 @@ async def upload_aborted(covet, agent, room):
 
 
 async def upload_over_cuts(make_covet, agent):
-    covet = make_covet()
+    window = 4
+    covet = make_covet(files={"window_bytes": window * CHUNK})
     data = random_bytes(200 * CHUNK)
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)
@@ -155,7 +156,7 @@ async def upload_over_cuts(make_covet, agent):
             await proxy.until(lambda: proxy.cuts == cut)
         assert fetch(covet, (await upload)["url"]).body == data
         # Only what was on its way when the connection broke may have come before.
-        assert await _counted(covet, 200) <= 3 * WINDOW
+        assert await _counted(covet, 200) <= 3 * window
 
 
 async def upload_over_a_killed_server(make_covet, agent):
@@ -259,3 +260,34 @@ async def download_over_cuts(covet, agent, user):
         assert proxy.accepted == 2
         received = [each["received"] for each in await a.items("download_progress", 2)]
         assert received == sorted(received)
+
+
+async def download_aborted(covet, agent, user):
+    data = random_bytes(24_000_000)
+    async with covet.connect(user) as c:
+        url = (await Upload(data, chunk_size=500_000, binary=True).run(c))["url"]
+    async with Proxy(covet.http_address, narrow=True) as proxy, agent(origin=f"http://{proxy.address}") as a:
+        session = (await connect(a, covet.ws_url, user))["session_id"]
+        link = url.replace(covet.http_address, proxy.address)
+        # While bytes come, whose connection ends with it; and while none do.
+        for stalls in (False, True):
+            if stalls:
+                proxy.stall()
+            await a.do("hold")
+            download = a.start("download", **{"as": "d"}, file=link, digest=True)
+            await (proxy.until(lambda: proxy.accepted > 1) if stalls else a.take("download_progress"))
+            await a.do("abort_download", **{"as": "d"})
+            await a.do("release")
+            with pytest.raises(AgentError) as aborted:
+                await download
+            assert aborted.value.type == "Cancelled"
+            if not stalls:
+                await proxy.until(lambda: not proxy.connections)
+        assert (await a.do("session"))["session_id"] == session
+
+
+async def digests(agent):
+    async with agent() as a:
+        for length in (0, 55, 56, 63, 64, 119):
+            platform, library = await a.do("sha256_twice", length=length)
+            assert library == platform == hashlib.sha256(bytes(range(length))).hexdigest()

@@ -25,9 +25,10 @@ async def notifications(covet, agent, user):
             await other.take("notification")
             # Whoever is first, the other one hears of it.
             tell = [asyncio.create_task(each.take("notification_read")) for each in (a, other)]
-            await asyncio.wait(tell, return_when=asyncio.FIRST_COMPLETED)
-            for each in tell:
+            done, waiting = await asyncio.wait(tell, return_when=asyncio.FIRST_COMPLETED)
+            for each in waiting:
                 each.cancel()
+            assert done.pop().result()[0]["item"] in [each["notification_id"] for each in got]
 
 
 async def notification_actions(covet, agent, user):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from harness.process import TIMEOUT
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGENTS = ROOT / "tests/harness/agents"
 JS_CLIENT = ROOT / "clients/js/dist/index.js"
+NODE = os.environ.get("COVET_TEST_NODE", "node")
+# Why the JavaScript client cannot be run; None where it can.
+NO_JS = None if shutil.which(NODE) and JS_CLIENT.exists() else "clients/js is not built: it needs Node.js 18 or newer, and npm"
 COMMANDS = {
     # Another one shows that the library holds what it says of old versions: an environment with `websockets`.
     "python": [os.environ.get("COVET_TEST_PYTHON", sys.executable), str(AGENTS / "agent.py"), str(ROOT / "clients/python/src")],
-    "js": ["node", str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
+    "js": [NODE, str(AGENTS / "agent.mjs"), str(JS_CLIENT)],
 }
 
 

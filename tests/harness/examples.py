@@ -10,7 +10,7 @@ import sys
 import textwrap
 
 from harness import console
-from harness.client_agent import JS_CLIENT, ROOT
+from harness.client_agent import JS_CLIENT, NODE, ROOT
 from harness.process import TIMEOUT
 
 PRINTS = re.compile(r"(?://|#) prints (.*)")
@@ -40,7 +40,7 @@ def python(text):
     return head + textwrap.indent(body, "    ") + "\nasyncio.run(main())\n"
 
 
-LANGUAGES = {"js": (javascript, "example.mjs", ["node"]), "python": (python, "example.py", [sys.executable, "-u"])}
+LANGUAGES = {"js": (javascript, "example.mjs", [NODE]), "python": (python, "example.py", [sys.executable, "-u"])}
 
 
 def prepare(folder):

@@ -122,7 +122,8 @@ class Proxy:
         return f"ws://{self.address}/ws"
 
     async def until(self, condition):
-        """Until it holds; asked after each connection that is accepted, at each side's first close, and when stall_after stalls."""
+        """Until it holds; asked after each connection that is accepted, or has ended, at each side's first close,
+        and when stall_after stalls."""
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(condition), 2 * TIMEOUT)
 
@@ -162,6 +163,11 @@ class Proxy:
     @property
     def stalled(self):
         return self._stalled
+
+    @property
+    def connections(self):
+        """How many there are."""
+        return len(self._pairs)
 
     def freeze(self, *senders):
         """Nothing of these, or of anybody, passes any more on the connections that there are."""
@@ -204,6 +210,8 @@ class Proxy:
             self._pairs.discard(pair)
             for end in pair.writers.values():
                 end.close()
+            async with self._changed:
+                self._changed.notify_all()
 
     async def _connect(self):
         there = socket.socket()

@@ -57,7 +57,7 @@ class Agent:
     def __init__(self):
         self.client = None
         self.rooms, self.subscriptions, self.uploads, self.calls, self.listeners, self.readers = {}, {}, {}, {}, {}, {}
-        self.awaiting = {}  # Tasks, by upload.
+        self.awaiting, self.downloads = {}, {}  # Tasks, by upload and by download.
         self.tasks = set()
         self.faults = []
         self.folder = tempfile.TemporaryDirectory()
@@ -171,7 +171,13 @@ class Agent:
         await self.rooms[room].leave()
 
     async def subscribe(self, stream_type, resource_id, filters=None, options=None, listen=False, **names):
-        callback = self.teller("data", names["as"]) if listen else None
+        tell = self.teller("data", names["as"])
+
+        async def heard(item):
+            await asyncio.sleep(0)
+            tell(item)
+
+        callback = heard if listen else None
         subscription = await self.client.subscribe(stream_type, resource_id, filters, callback=callback, options=options)
         self.subscriptions[names["as"]] = subscription
         subscription.on("gap", self.teller("gap", names["as"]))
@@ -213,7 +219,9 @@ class Agent:
     async def resume_upload(self, **names):
         self.uploads[names["as"]].resume()
 
-    async def download(self, file, offset=0, digest=False):
+    async def download(self, file, offset=0, digest=False, **names):
+        self.downloads[names.get("as")] = asyncio.current_task()
+
         def progress(received, total):
             say({"event": "download_progress", "item": {"received": received}})
 
@@ -223,6 +231,9 @@ class Agent:
             await self.going.wait()
         data = b"".join(parts)
         return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} if digest else base64.b64encode(data).decode()
+
+    async def abort_download(self, **names):
+        self.downloads[names["as"]].cancel()
 
     async def close(self):
         if self.client is not None:

@@ -13,9 +13,10 @@ const base64Of = (bytes) => {
   return btoa(text);
 };
 
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
 async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 }
 
 /** The commands by name. `say` takes events; `sources` makes an upload's source of bytes, by the names that the platform has. */
@@ -24,6 +25,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
   const subscriptions = new Map();
   const uploads = new Map();
   const aborting = new Map();
+  const downloads = new Map();
   const calls = new Map();
   const listeners = new Map();
   const readers = new Map();
@@ -122,6 +124,12 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       else void follow(subscription, 'data', {of: as});
     },
     unsubscribe: ({as}) => subscriptions.get(as).unsubscribe(),
+    /** The digest of so many bytes, by the platform and by the library itself. */
+    async sha256_twice({length}) {
+      const {sha256Slow} = await import(new URL('platform.js', libraryUrl).href);
+      const bytes = Uint8Array.from({length}, (_, i) => i);
+      return [await sha256(bytes), hex(sha256Slow(bytes))];
+    },
     position: async ({of}) => (subscriptions.get(of) ?? rooms.get(of)).position ?? null,
     async call({as, method, params, timeout}) {
       const controller = new AbortController();
@@ -143,9 +151,12 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
     abort_upload: async ({as}) => aborting.get(as).abort(),
     pause_upload: async ({as}) => uploads.get(as).pause(),
     resume_upload: async ({as}) => uploads.get(as).resume(),
-    async download({file, offset, digest = false}) {
+    async download({as, file, offset, digest = false}) {
       const parts = [];
-      const download = client.download(file, {offset, onProgress: (received) => say({event: 'download_progress', item: {received}})});
+      downloads.set(as, new AbortController());
+      const download = client.download(file, {
+        offset, onProgress: (received) => say({event: 'download_progress', item: {received}}), signal: downloads.get(as).signal,
+      });
       for await (const part of download) {
         parts.push(part);
         await held;
@@ -153,6 +164,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
       return digest ? {size: bytes.length, sha256: await sha256(bytes)} : base64Of(bytes);
     },
+    abort_download: async ({as}) => downloads.get(as).abort(),
     close: () => client?.close(),
   };
 }
