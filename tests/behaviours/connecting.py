@@ -150,6 +150,52 @@ async def close_codes(covet, agent, room):
             await a.take("ended", number)
 
 
+async def refused_before_it_begins(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        connected = ends = 0
+        for code, back in _close_codes().items():
+            await connect(a, proxy.ws_url)
+            connected += 1
+            await a.do("join", room=f"{room}_{code}")
+            accepted = proxy.accepted
+            proxy.refuse_with(code, "reconnect_after_ms=20" if back else "")
+            proxy.cut()
+            ends += 1
+            if back:
+                connected += 1
+                await a.take("connected", connected)
+                assert (await a.do("send", room=f"{room}_{code}", payload=1))["offset"] == 1
+                assert proxy.accepted == accepted + 2
+                await a.do("close")
+                await a.take("ended", ends)
+                continue
+            ended = (await a.take("ended", ends))[-1]["error"]
+            assert (ended["type"], ended["close_code"], proxy.accepted) == ("ConnectionLostError", code, accepted + 1)
+            proxy.refuse_with(code)
+            with pytest.raises(AgentError) as refused:
+                await connect(a, proxy.ws_url)
+            assert (refused.value.type, refused.value.close_code) == ("ConnectionLostError", code)
+            # A client that has not begun has not ended either.
+            await a.do("close")
+            ends += 1
+            await a.take("ended", ends)
+
+
+async def told_to_wait(covet, agent):
+    wait = 1.5
+    reason = f"reconnect_after_ms={int(wait * 1000)}"
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        closed_at = asyncio.get_running_loop().time()
+        proxy.refuse_with(4429, reason)
+        proxy.close_with(4429, reason)
+        await a.take("connected", 2)
+        closed_at = [closed_at, proxy.accepted_at[1]]
+        for closed, accepted in zip(closed_at, proxy.accepted_at[1:], strict=True):
+            # Timers keep time to the millisecond or so.
+            assert accepted - closed > wait - 0.01
+
+
 async def closed_for_what_was_sent(covet, agent, room):
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)

@@ -144,6 +144,34 @@ async def upload_aborted(covet, agent, room):
         assert (gone.value.type, gone.value.code) == ("ServerError", "CANCELLED")
 
 
+async def upload_never_begun(covet, agent, room, user):
+    data = random_bytes(3 * CHUNK)
+    cancelled = [f"{room}_away"]
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url, user)
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        upload = a.start("upload", **_upload(data, upload_id=cancelled[0]))
+        await a.do("session")
+        cancelling = a.start("cancel_upload", **{"as": "u"})
+        with pytest.raises(AgentError) as ended:
+            await upload
+        assert (ended.value.type, ended.value.reason) == ("EndedError", "cancelled")
+        proxy.refuse(False)
+        await cancelling
+        if agent.platform != "python":  # Python has no such signals.
+            cancelled.append(f"{room}_aborted")
+            with pytest.raises(AgentError) as ended:
+                await a.do("upload", **_upload(data, "v", upload_id=cancelled[1], aborted=True))
+            assert (ended.value.type, ended.value.reason) == ("EndedError", "cancelled")
+        # Were a start on its way, one upload more would be begun before this one.
+        await a.do("upload", **_upload(data, "w"))
+        async with covet.connect(user) as c:
+            for id in cancelled:
+                assert (await Upload(b"", id=id).resume(c))["data"].get("error_code") == "NOT_FOUND", id
+
+
 async def upload_over_cuts(make_covet, agent):
     window = 4
     covet = make_covet(files={"window_bytes": window * CHUNK})
@@ -291,3 +319,25 @@ async def digests(agent):
         for length in (0, 55, 56, 63, 64, 119):
             platform, library = await a.do("sha256_twice", length=length)
             assert library == platform == hashlib.sha256(bytes(range(length))).hexdigest()
+
+
+async def download_waits_for_its_link(make_covet, agent):
+    covet = make_covet("split")
+    files = covet.process("files")
+    data = random_bytes(100_000)
+    whole = base64.b64encode(data).decode()
+    async with Proxy(covet.http_address) as proxy, agent(origin=f"http://{covet.http_address}") as a:
+        await connect(a, proxy.ws_url)
+        file = (await a.do("upload", **_upload(data)))["file_id"]
+        # The request arrives; nothing comes back by that connection.
+        proxy.cut_after(CLIENT, 1)
+        assert await a.do("download", file=file) == whole
+        assert proxy.cuts == 1
+        await asyncio.to_thread(files.kill)
+        download = a.start("download", file=file)
+        # Asked after it, and refused.
+        with pytest.raises(AgentError) as away:
+            await a.do("call", method="files.get", params={"file_id": file})
+        assert away.value.code == "UNAVAILABLE"
+        await asyncio.to_thread(files.start)
+        assert await download == whole

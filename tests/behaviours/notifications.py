@@ -4,7 +4,7 @@ import asyncio
 
 from behaviours.common import connect
 from harness.grpc_api import Api, module
-from harness.proxy import Proxy
+from harness.proxy import CLIENT, Proxy
 
 
 def _notification(**fields):
@@ -58,6 +58,30 @@ async def notification_unread(covet, agent, user):
             await deaf.do("call", method="system.ping")
             await reader.do("call", method="system.ping")
             assert not [told for told in reader.events if told["event"] == "notification_read"]
+
+
+async def notifications_for_a_slow_reader(covet, agent, user):
+    room, count = 1001, 1010  # One is being read, and 1,000 wait.
+    with Api(covet.grpc_address()) as api:
+        async with Proxy(covet.http_address) as proxy, agent() as a:
+            await connect(a, proxy.ws_url, user)
+            await a.do("hold")
+            await a.do("read_notifications", name="read")
+            sent = []
+            for n in range(1, count + 1):
+                told = await asyncio.to_thread(api.notify, user_id=user, notification=_notification(title=str(n)))
+                sent.append(told.notification_id)
+                # No more are on their way than the server keeps for a user.
+                if n % 100 == 0 or n in (room, count):
+                    await a.take("notification", n)
+                if n == room:
+                    # No acknowledgement comes through, nor what stands for one.
+                    proxy.freeze(CLIENT)
+            await a.do("release")
+            await a.take("read", room)
+            proxy.cut()
+            assert [each["notification_id"] for each in await a.items("read", count)] == sent
+            assert [told["item"]["notification_id"] for told in a.told("notification")] == sent
 
 
 async def notifications_over_cuts(covet, agent, user):

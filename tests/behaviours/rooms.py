@@ -8,6 +8,7 @@ import pytest
 from behaviours.common import NOTES, connect
 from harness.client_agent import AgentError
 from harness.grpc_api import Api
+from harness.process import TIMEOUT
 from harness.proxy import Proxy
 from harness.uploads import random_bytes
 
@@ -124,6 +125,35 @@ async def joins_wait(covet, agent, room):
             await answer
         await a.do("send", room=room, payload=1)
         await a.take("room_event", of=room)
+
+
+async def unanswered(make_covet, agent):
+    covet = make_covet(limits={"rooms_per_connection": 1, "subscriptions_per_connection": 1})
+    orders = {"stream_type": "events", "resource_id": "orders"}
+    others = {"join": {"room": "lobby_other"}, "subscribe": {"as": "other", **orders}}
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        proxy.stall()
+        for answer in [a.start("join", room="lobby_late"), a.start("subscribe", **{"as": "late"}, **orders)]:
+            with pytest.raises(AgentError) as late:
+                await answer
+            assert late.value.type == "RequestTimeoutError"
+        proxy.go()
+        for command, args in others.items():
+            async with asyncio.timeout(2 * TIMEOUT):
+                # Until the place is free.
+                while not await _accepted(a, command, args):
+                    await asyncio.sleep(0.05)
+        assert not a.told("error")
+
+
+async def _accepted(a, command, args):
+    try:
+        await a.do(command, **args)
+    except AgentError as error:
+        assert error.details["reason"] == "TOO_MANY", vars(error)
+        return False
+    return True
 
 
 async def room_over_a_restarted_service(make_covet, agent):

@@ -2,7 +2,10 @@
 
 import uuid
 
+import pytest
+
 from behaviours.common import connect
+from harness.client_agent import AgentError
 from harness.proxy import Proxy
 from harness.steps import publish
 
@@ -52,15 +55,22 @@ async def subscription_over_a_restarted_service(make_covet, agent):
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)
         await a.do("subscribe", **_mine("r"))
+        await a.do("subscribe", **_mine("given_up"))
         await publish(covet, "orders", [{"run": "r", "n": 0}])
         await a.take("data")
         streams.kill()
         # What it subscribes to is away when it comes back.
         proxy.cut()
         await a.take("connected", 2)
+        with pytest.raises(AgentError) as refused:
+            await a.do("subscribe", **_mine("another"))
+        assert refused.value.code == "SUBSCRIPTION_FAILED"
+        await a.do("unsubscribe", **{"as": "given_up"})
+        assert await a.items("subscription_ended", of="given_up") == [{"reason": "unsubscribed"}]
         streams.start()
         await publish(covet, "orders", [{"run": "r", "n": 1}])
         assert await _records(a, "r", 2) == [0, 1]
+        assert not a.told("error")
 
 
 async def subscription_gap_told(make_covet, agent):

@@ -93,6 +93,10 @@ class ClientAgent:
             except asyncio.TimeoutError:
                 raise AssertionError(f"not yet: {what}; the last events: {self.events[-5:]}") from None
 
+    def told(self, event):
+        """Those of that name that have come so far."""
+        return [told for told in self.events if told["event"] == event]
+
     async def take(self, event, count=1, of=None):
         """The first `count` events of that name, once there are so many."""
         found, seen = [], 0

@@ -9,6 +9,14 @@ CLIENT, SERVER = "client", "server"  # Who sends.
 OTHER = {CLIENT: SERVER, SERVER: CLIENT}
 
 
+HEAD_END = b"\r\n\r\n"
+
+
+def _close_frame(code, reason):
+    payload = code.to_bytes(2, "big") + reason.encode()
+    return bytes([0x88, len(payload)]) + payload
+
+
 class Messages:
     """Finds where WebSocket messages end in what one side sends, from its HTTP head on."""
 
@@ -25,7 +33,7 @@ class Messages:
         at = 0
         if not self._upgraded:
             self._head += data
-            end = self._head.find(b"\r\n\r\n")
+            end = self._head.find(HEAD_END)
             if end < 0:
                 return [(data, False)]
             at = len(data) - (len(self._head) - end - 4)
@@ -96,10 +104,11 @@ class Proxy:
         self._narrow = narrow
         self._pairs = set()
         self._refusing = False
+        self._refusals = []
         self._stalled = False
         self._cut_after = {}
         self._stall_after = {}
-        self.accepted = 0
+        self.accepted_at = []  # On the loop's clock.
         self._changed = asyncio.Condition()
         self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
         self.cuts = 0  # By cut_after.
@@ -112,6 +121,10 @@ class Proxy:
     async def __aexit__(self, *_):
         self.cut()
         self._server.close()
+
+    @property
+    def accepted(self):
+        return len(self.accepted_at)
 
     @property
     def address(self):
@@ -134,10 +147,9 @@ class Proxy:
 
     def close_with(self, code, reason=""):
         """Ends every connection as a server does that closes with this code: between its messages, so when it is silent."""
-        frame = code.to_bytes(2, "big") + reason.encode()
         for pair in list(self._pairs):
             pair.ended = True
-            pair.writers[CLIENT].write(bytes([0x88, len(frame)]) + frame)
+            pair.writers[CLIENT].write(_close_frame(code, reason))
             pair.writers[CLIENT].write_eof()
             pair.writers[SERVER].transport.abort()
             pair.go()
@@ -150,6 +162,10 @@ class Proxy:
     def refuse(self, refusing=True):
         """New connections end at once."""
         self._refusing = refusing
+
+    def refuse_with(self, code, reason="", count=1):
+        """So many new connections are closed with this code once the server has taken them, before its first message."""
+        self._refusals = [_close_frame(code, reason)] * count
 
     def stall(self):
         """Nothing passes until go()."""
@@ -181,7 +197,7 @@ class Proxy:
             pair.go()
 
     async def _serve(self, reader, writer):
-        self.accepted += 1
+        self.accepted_at.append(asyncio.get_running_loop().time())
         async with self._changed:
             self._changed.notify_all()
         if self._refusing:
@@ -191,6 +207,13 @@ class Proxy:
             there_reader, there = await self._connect()
         except OSError:
             writer.transport.abort()
+            return
+        if self._refusals:
+            frame = self._refusals.pop()
+            there.write(await reader.readuntil(HEAD_END))
+            writer.write(await there_reader.readuntil(HEAD_END) + frame)
+            writer.close()
+            there.close()
             return
         pair = Pair(writer, there)
         self._pairs.add(pair)

@@ -3,6 +3,7 @@
 - a command of the agents, with its arguments: `join: {room: $room}`; beside it `gives`, what the answer contains, or `fails`,
   what the error contains, or `name`, by which `$name.field` later stands for what is answered;
 - `wait: {event: …, of: …, items: […]}`: until so many events are there, each containing what its item says;
+- `never: {event: …}`: no such event has come so far;
 - `network: cut`, `stall`, `freeze`, `go`, `refuse`, `accept`: what the proxy between client and server does;
 - `other: {room: …, payload: …}`: a message to the room by somebody else, over a connection of its own;
 - `publish: {stream: …, records: […]}`: records for an events stream.
@@ -92,6 +93,8 @@ class Run:
         elif command == "wait":
             items = await self.driven.items(args["event"], len(args["items"]), of=args.get("of"))
             assert contains(items, args["items"]), (items, args["items"])
+        elif command == "never":
+            assert not self.driven.told(**args)
         else:
             await self._command(command, args, step)
 

@@ -109,7 +109,8 @@ export class CovetPyWebSocketClient {
   private readonly uploads = new Map<string, Upload>();
   private readonly listeners = new Map<string, Set<(...args: never[]) => unknown>>();
   private readonly notificationFeed = new Feed<Notification>(REMEMBERED_NOTIFICATIONS);
-  private readonly seenNotifications = new Set<string>();
+  /** Those that somebody was told of, by id, with whether every iterator has got them. */
+  private readonly seenNotifications = new Map<string, boolean>();
   private readonly queueSize: number;
   private readonly session: Session;
   private readonly outbox: Outbox;
@@ -189,7 +190,7 @@ export class CovetPyWebSocketClient {
       if (room.established && !room.ended) {
         room.replaceOptions(old);
         this.reopen(room);
-      } else this.forget(room);
+      } else this.abandon(room, error);
       throw error;
     }
     return room;
@@ -206,7 +207,7 @@ export class CovetPyWebSocketClient {
     try {
       await this.open(subscription);
     } catch (error) {
-      this.forget(subscription);
+      this.abandon(subscription, error);
       throw error;
     }
     return subscription;
@@ -299,7 +300,7 @@ export class CovetPyWebSocketClient {
       },
       () => {
         if (source.ended) return;
-        this.forget(source);
+        this.abandon(source, error);
         source.end(error instanceof ServerError ? error.code : 'timeout', error);
       },
     );
@@ -314,11 +315,21 @@ export class CovetPyWebSocketClient {
   private reopen(source: AnyResumable): void {
     if (!this.session.connected) return;
     if (source instanceof Subscription) {
-      const old = source.subscriptionId;
-      this.subscriptions.delete(old);
-      this.session.tell({type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: old}});
+      this.subscriptions.delete(source.subscriptionId);
+      this.endAtServer(source);
     }
     void this.attempt(source);
+  }
+
+  /** It has not been opened, as `error` says; unless the server has refused it, it may have done it all the same. */
+  private abandon(source: AnyResumable, error: unknown): void {
+    this.forget(source);
+    if (!source.ended && !(error instanceof ServerError)) this.endAtServer(source);
+  }
+
+  /** Nobody waits for the answer; where there was nothing to end, that is no problem to be told. */
+  private endAtServer(source: AnyResumable): void {
+    this.session.ask(source.endRequest()).catch(() => {});
   }
 
   private forget(source: AnyResumable): void {
@@ -426,13 +437,15 @@ export class CovetPyWebSocketClient {
   /** Acknowledged, and so read for the user's other sessions, only where somebody here is told of it. */
   private onNotification(notification: Notification): void {
     const id = notification.notification_id;
+    const listening = Boolean(this.listeners.get('notification')?.size);
+    const read = listening || this.notificationFeed.read;
     const known = this.seenNotifications.has(id);
-    this.seenNotifications.add(id);
+    // One that an iterator had no room for is not acknowledged, and so comes again.
+    const taken = this.seenNotifications.get(id) || this.notificationFeed.put(notification);
+    if (taken || listening) this.seenNotifications.set(id, taken);
     if (this.seenNotifications.size > REMEMBERED_NOTIFICATIONS) {
-      this.seenNotifications.delete(this.seenNotifications.values().next().value as string);
+      this.seenNotifications.delete(this.seenNotifications.keys().next().value as string);
     }
-    const read = this.notificationFeed.read || Boolean(this.listeners.get('notification')?.size);
-    const taken = known || this.notificationFeed.put(notification);
     if (taken && read) {
       this.session.tell({type: 'notification_ack', id: newId('na'), data: {notification_id: id}});
     }

@@ -27,6 +27,8 @@ const CLOSE_MS = 5_000;
 const MISSED_HEARTBEATS = 2.5;
 /** A connection that lasts so long is a good one, even if nothing has come. */
 const STABLE_MS = 10_000;
+/** RFC 6455's code of an end without a close. */
+const NO_CLOSE = 1006;
 
 interface Waiting {
   resolve: (message: Message) => void;
@@ -34,7 +36,13 @@ interface Waiting {
 }
 
 export function lostError({code, reason}: Closed, what = 'the connection ended'): ConnectionLostError {
-  return new ConnectionLostError(`${what} (${code}${reason && ` ${reason}`})`, code);
+  return new ConnectionLostError(`${what} (${code}${reason && ` ${reason}`})`, code, reason);
+}
+
+/** How an attempt has failed, which the server may have closed before its first message. */
+export function closedBy(failure: unknown): Closed {
+  if (!(failure instanceof ConnectionLostError) || failure.closeCode === undefined) return {code: NO_CLOSE, reason: ''};
+  return {code: failure.closeCode, reason: failure.closeReason};
 }
 
 /** One WebSocket, from its handshake to its end: messages go out, answers find those who asked. */
@@ -146,7 +154,7 @@ export class Connection {
   close(): void {
     if (this.over) return;
     this.socket.close(1000);
-    this.closing ??= setTimeout(() => this.abandon({code: 1006, reason: 'the server did not answer the close'}), CLOSE_MS);
+    this.closing ??= setTimeout(() => this.abandon({code: NO_CLOSE, reason: 'the server did not answer the close'}), CLOSE_MS);
   }
 
   private abandon(closed: Closed): void {
@@ -169,7 +177,7 @@ export class Connection {
     clearTimeout(this.watchdog);
     // A peer that is gone does not answer a close either.
     this.watchdog = setTimeout(
-      () => this.abandon({code: 1006, reason: 'heartbeat timeout'}), this.ack.heartbeat_interval * MISSED_HEARTBEATS);
+      () => this.abandon({code: NO_CLOSE, reason: 'heartbeat timeout'}), this.ack.heartbeat_interval * MISSED_HEARTBEATS);
     (this.watchdog as {unref?: () => void}).unref?.();
   }
 

@@ -15,6 +15,8 @@ export interface DownloadOptions {
 
 /** Silence that ends a request, which is then made again. */
 const SILENCE_MS = 30_000;
+/** What is behind the server may be back soon. */
+const PASSING = new Set(['UNAVAILABLE', 'RPC_TIMEOUT']);
 
 /**
  * Made by `download`: `for await (const part of download)`, `await download.bytes()` or `await download.blob()`, once. Over
@@ -49,7 +51,7 @@ export class Download implements AsyncIterable<Uint8Array> {
         if (error instanceof DownloadError && error.status === 403 && !isLink && url) {
           // The link has ended; the file need not have.
           url = undefined;
-        } else if (error instanceof ServerError || isFinal(error)) throw error;
+        } else if (isFinal(error)) throw error;
         failures = this.at > before ? 1 : failures + 1;
         await this.link.backOff(failures, asDownloadError(error));
       }
@@ -128,6 +130,8 @@ export class Download implements AsyncIterable<Uint8Array> {
 }
 
 function isFinal(error: unknown): boolean {
+  // Of a link that was asked for.
+  if (error instanceof ServerError) return !PASSING.has(error.code);
   return error instanceof DownloadError && error.status !== undefined && error.status !== 503;
 }
 

@@ -12,6 +12,8 @@ export class ConnectionLostError extends CovetError {
     message: string,
     /** The WebSocket's close code, if there was a close. */
     readonly closeCode?: number,
+    /** The server's words with it, empty if it had none. */
+    readonly closeReason = '',
   ) {
     super(message);
   }

@@ -1,5 +1,5 @@
 import type {Message} from './connection.js';
-import {EndedError, isLost} from './errors.js';
+import {EndedError, ServerError, isLost} from './errors.js';
 import {Feed, Source} from './feed.js';
 import type {Link} from './link.js';
 import {newId} from './platform.js';
@@ -93,8 +93,8 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
 
   protected abstract readonly prefix: string;
   protected abstract request(id: string, start: Start): Message;
-  /** The request that ends it. */
-  protected abstract endRequest(): Message;
+  /** The request that ends it. @internal */
+  abstract endRequest(): Message;
 
   /** A feed whose readers may be slow, since the server's log has what they miss. */
   protected logged<T>(): Feed<T> {
@@ -171,7 +171,9 @@ export abstract class Resumable<Events extends ResumableEvents> extends Source<E
     try {
       await this.link.ask(this.endRequest());
     } catch (error) {
-      if (!isLost(error)) throw error;
+      // One that is being opened again is not there.
+      const absent = error instanceof ServerError && error.code === 'NOT_FOUND';
+      if (!isLost(error) && !absent) throw error;
     }
   }
 

@@ -154,7 +154,8 @@ export class Room extends Resumable<RoomEvents> {
     return {type: 'join_room', id, data: {room_id: this.roomId, options: {...options, ...start}}};
   }
 
-  protected endRequest(): Message {
+  /** @internal */
+  endRequest(): Message {
     return {type: 'leave_room', id: newId('lr'), data: {room_id: this.roomId}};
   }
 

@@ -1,4 +1,4 @@
-import {Connection, lostError, type Closed, type Message, type RequestOptions} from './connection.js';
+import {Connection, closedBy, lostError, type Closed, type Message, type RequestOptions} from './connection.js';
 import {AuthenticationError, EndedError, NotConnectedError, TokenError} from './errors.js';
 import {mayReconnect, toldToWait, waitBefore, type Reconnect} from './reconnect.js';
 
@@ -141,20 +141,20 @@ export class Session {
     void connection.closed.then((closed) => this.lost(connection, closed));
   }
 
-  private async lost(connection: Connection, closed: Closed): Promise<void> {
+  private async lost(connection: Connection, how: Closed): Promise<void> {
     this.connection = undefined;
-    this.listener.down(closed);
+    this.listener.down(how);
     if (connection.fruitful) this.fruitless = 0;
+    let closed = how;
     let error: Error = lostError(closed);
-    let told = toldToWait(closed.reason);
     while (!this.endedBy && mayReconnect(this.policy, ++this.fruitless, closed.code)) {
-      await this.wait(told ?? waitBefore(this.policy, this.fruitless, closed.code));
-      told = undefined;
+      await this.wait(toldToWait(closed.reason) ?? waitBefore(this.policy, this.fruitless, closed.code));
       if (this.endedBy) return;
       try {
         return this.up(await this.open());
       } catch (failure) {
         error = failure as Error;
+        closed = closedBy(failure);
         // A function may have a better token the next time; a text stays what it is.
         if (failure instanceof AuthenticationError && !(failure.code === 'AUTH_EXPIRED' && this.canRenew)) break;
       }

@@ -90,7 +90,8 @@ export class Subscription extends Resumable<SubscriptionEvents> {
     };
   }
 
-  protected endRequest(): Message {
+  /** @internal */
+  endRequest(): Message {
     return {type: 'unsubscribe', id: newId('unsub'), data: {subscription_id: this.openingId}};
   }
 

@@ -98,6 +98,8 @@ export class Upload extends Source<UploadEvents> {
   private settled = false;
   private going: Promise<void> = Promise.resolve();
   private go: () => void = () => {};
+  /** Nothing more of it is to be told. */
+  private ended = false;
   private readonly processed: Promise<void>;
   private setProcessed!: () => void;
 
@@ -113,11 +115,11 @@ export class Upload extends Source<UploadEvents> {
       this.resolve = (result) => ((this.settled = true), resolve(result));
       this.reject = (error) => ((this.settled = true), reject(error));
     });
-    this.processed = new Promise((resolve) => (this.setProcessed = resolve));
+    this.processed = new Promise((resolve) => (this.setProcessed = () => ((this.ended = true), resolve())));
     const abort = () => void this.cancel().catch(() => {});
     options.signal?.addEventListener('abort', abort, {once: true});
     // Somebody who only listens for statuses need not await it.
-    this.done.catch(() => this.setProcessed()).finally(() => options.signal?.removeEventListener('abort', abort));
+    this.done.catch(() => {}).finally(() => options.signal?.removeEventListener('abort', abort));
     if (options.signal?.aborted) abort();
     void this.run();
   }
@@ -136,8 +138,7 @@ export class Upload extends Source<UploadEvents> {
   /** Gives the upload up, here at once, and at the server. `done` rejects with EndedError. */
   async cancel(): Promise<void> {
     if (this.settled) return;
-    this.reject(new EndedError(`upload ${this.uploadId}`, 'cancelled'));
-    this.go();
+    this.fail(new EndedError(`upload ${this.uploadId}`, 'cancelled'));
     for (;;) {
       try {
         if (!(await this.link.whenConnected())) return;
@@ -153,12 +154,10 @@ export class Upload extends Source<UploadEvents> {
 
   private async run(): Promise<void> {
     let failures = 0;
-    let over = false;
-    void this.processed.then(() => (over = true));
-    while (!over) {
+    while (!this.ended) {
       const before = this.received.size;
       try {
-        if (!(await this.link.whenConnected()) || over) break;
+        if (!(await this.link.whenConnected()) || this.ended) break;
         const sending = this.sendMissing();
         sending.catch(() => {});
         // A source may be slower than the end.

@@ -121,8 +121,8 @@ class Agent:
     async def release(self):
         self.going.set()
 
-    async def read_notifications(self):
-        self.spawn(self.follow(self.client.notifications(), "notification", None))
+    async def read_notifications(self, name="notification"):
+        self.spawn(self.follow(self.client.notifications(), name, None))
 
     async def waits(self, max_attempts, delay, attempts, close_code=1006):
         """Milliseconds before each attempt."""

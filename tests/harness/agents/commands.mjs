@@ -77,7 +77,7 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
     // Readers take nothing more until `release`.
     hold: async () => void (held = new Promise((resolve) => (letGo = resolve))),
     release: async () => letGo(),
-    read_notifications: async () => void follow(client.notifications(), 'notification', {}),
+    read_notifications: async ({name = 'notification'}) => void follow(client.notifications(), name, {}),
     /** Milliseconds before each attempt. */
     async waits({max_attempts: maxAttempts, delay, attempts, close_code = 1006}) {
       const {waitBefore} = await import(new URL('reconnect.js', libraryUrl).href);
@@ -137,8 +137,9 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       return client.call(method, params, {...(timeout && {timeout: timeout * 1000}), signal: controller.signal});
     },
     cancel_call: async ({as}) => calls.get(as).abort(),
-    async upload({as, base64, source = 'bytes', filename, size, chunk_size: chunkSize, metadata, upload_id: uploadId}) {
+    async upload({as, base64, source = 'bytes', filename, size, chunk_size: chunkSize, metadata, upload_id: uploadId, aborted}) {
       aborting.set(as, new AbortController());
+      if (aborted) aborting.get(as).abort();
       const upload = client.upload(sources[source](bytesOf(base64), filename), {
         filename, size, chunkSize, metadata, uploadId, onProgress: (sent, total) => say({event: 'progress', of: as, item: {sent, total}}),
         signal: aborting.get(as).signal,

@@ -25,6 +25,8 @@ MISSED_HEARTBEATS = 2.5
 STABLE_SECONDS = 10.0
 # The largest message that a server of any configuration sends.
 MAX_MESSAGE_BYTES = 64 << 20
+# RFC 6455's code of an end without a close.
+NO_CLOSE = 1006
 
 
 def new_id(prefix: str) -> str:
@@ -40,9 +42,9 @@ class Closed:
     reason: str = ""
     """The server's words, empty if it had none."""
 
-    def error(self) -> ConnectionLostError:
-        """What those get who waited for answers."""
-        return ConnectionLostError(f"the connection ended ({self.code} {self.reason})".replace(" )", ")"), self.code)
+    def error(self, what: str = "the connection ended") -> ConnectionLostError:
+        """What those get who waited for it."""
+        return ConnectionLostError(f"{what} ({self.code} {self.reason})".replace(" )", ")"), self.code, self.reason)
 
 
 class Connection:
@@ -74,9 +76,11 @@ class Connection:
             first: Message = json.loads(await asyncio.wait_for(socket.recv(), OPEN_SECONDS))
             if first["type"] == "connection_ack":
                 return cls(socket, first)
-        except (ConnectionClosed, asyncio.TimeoutError) as error:
+        except ConnectionClosed as error:
+            raise _closed(socket).error("the connection ended before connection_ack") from error
+        except asyncio.TimeoutError as error:
             await socket.close()
-            raise ConnectionLostError("the connection ended before connection_ack") from error
+            raise ConnectionLostError("no connection_ack in time") from error
         except (ValueError, TypeError, KeyError) as error:
             await socket.close()
             raise ConnectionLostError("the server does not speak this protocol") from error
@@ -104,8 +108,7 @@ class Connection:
         finally:
             if self._watchdog is not None:
                 self._watchdog.cancel()
-            code = self._socket.close_code
-            closed = Closed(1006 if code is None else code, self._socket.close_reason or "")
+            closed = _closed(self._socket)
             if not self.closed.done():
                 self.closed.set_result(closed)
             for future in self._waiting.values():
@@ -184,3 +187,9 @@ class Connection:
                 future.set_exception(from_message(message))
             else:
                 future.set_result(message)
+
+
+def _closed(socket: ClientConnection) -> Closed:
+    """How a socket that has ended did so."""
+    code = socket.close_code
+    return Closed(NO_CLOSE if code is None else code, socket.close_reason or "")

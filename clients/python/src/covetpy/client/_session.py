@@ -7,9 +7,10 @@ import inspect
 import logging
 from typing import Any, Awaitable, Callable, Optional, Protocol, Set, Union
 
-from covetpy.client._connection import Closed, Connection, Message
+from covetpy.client._connection import NO_CLOSE, Closed, Connection, Message
 from covetpy.client._reconnect import Reconnect, told_to_wait
-from covetpy.client.errors import AuthenticationError, CovetError, EndedError, NotConnectedError, TokenError
+from covetpy.client.errors import (AuthenticationError, ConnectionLostError, CovetError, EndedError, NotConnectedError,
+                                   TokenError)
 
 Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
 
@@ -177,19 +178,18 @@ class Session:
     async def _reopen(self, closed: Closed) -> Connection:
         """Raises what the client ends with."""
         error: CovetError = closed.error()
-        told = told_to_wait(closed.reason)
         while self.ended is None:
             self._fruitless += 1
             if not self.policy.allows(self._fruitless, closed.code):
                 break
+            told = told_to_wait(closed.reason)
             await self.wait(self.policy.wait(self._fruitless, closed.code) if told is None else told)
-            told = None
             if self.ended is not None:
                 break
             try:
                 return await self._open()
             except CovetError as failure:
-                error = failure
+                error, closed = failure, _how_it_failed(failure)
                 # A function may have a better token the next time; a text stays what it is.
                 if isinstance(failure, AuthenticationError) and not (failure.code == "AUTH_EXPIRED" and self.can_renew):
                     break
@@ -218,3 +218,10 @@ class Session:
         for change in self._waiting:
             if not change.done():
                 change.set_result(None)
+
+
+def _how_it_failed(failure: CovetError) -> Closed:
+    """An attempt, which the server may have closed before its first message."""
+    if isinstance(failure, ConnectionLostError) and failure.close_code is not None:
+        return Closed(failure.close_code, failure.close_reason)
+    return Closed(NO_CLOSE)

@@ -9,7 +9,7 @@ from typing import (TYPE_CHECKING, Any, AsyncIterator, Dict, Generic, List, Mapp
 
 from covetpy.client._connection import Message, new_id
 from covetpy.client._mailbox import Callback, Feed
-from covetpy.client.errors import LOST, CovetError, EndedError
+from covetpy.client.errors import LOST, CovetError, EndedError, ServerError
 
 if TYPE_CHECKING:
     from covetpy.client.client import WebSocketClient
@@ -205,6 +205,10 @@ class Resumable(Source, Generic[T]):
             await self._client._session.ask(self._end_request())
         except LOST:
             pass
+        except ServerError as error:
+            # One that is being opened again is not there.
+            if error.code != "NOT_FOUND":
+                raise
 
     def _tell_gap(self, gap: Gap) -> None:
         self._feeds["gap"].put(gap)

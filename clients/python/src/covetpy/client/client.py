@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -74,7 +75,8 @@ class WebSocketClient:
         self._uploads: Dict[str, Upload] = {}
         self._callbacks: Dict[str, List[Callable[..., Any]]] = {event: [] for event in EVENTS}
         self._notifications: Feed[Notification] = Feed(REMEMBERED_NOTIFICATIONS)
-        self._seen_notifications: OrderedDict[str, None] = OrderedDict()
+        # Those that somebody was told of, by id, with whether every iterator has got them.
+        self._seen_notifications: OrderedDict[str, bool] = OrderedDict()
         # What it does itself, and what callbacks still do.
         self._tasks: Set[asyncio.Task[None]] = set()
         self._callback_tasks: Set[asyncio.Task[None]] = set()
@@ -140,13 +142,13 @@ class WebSocketClient:
         self._rooms[room_id] = room
         try:
             await self._open(room)
-        except BaseException:
+        except BaseException as error:
             if room._established and room.ended is None:
                 # It goes on as it was.
                 room._replace_options(old)
                 self._reopen(room)
             else:
-                self._abandon(room)
+                self._abandon(room, error)
             raise
         return room
 
@@ -168,8 +170,8 @@ class WebSocketClient:
             subscription.on("data", callback)
         try:
             await self._open(subscription)
-        except BaseException:
-            self._abandon(subscription)
+        except BaseException as error:
+            self._abandon(subscription, error)
             raise
         return subscription
 
@@ -250,7 +252,7 @@ class WebSocketClient:
             return
         if isinstance(source, Subscription):
             self._subscriptions.pop(source.subscription_id, None)
-            self._tell("unsubscribe", {"subscription_id": source.subscription_id})
+            self._spawn(self._end_at_server(source._end_request()))
         self._spawn(self._attempt(source))
 
     def _forget(self, source: Resumable[Any]) -> None:
@@ -325,18 +327,22 @@ class WebSocketClient:
             await self._back_off(source._failures if passing else math.inf, error)
         except CovetError:
             if source.ended is None:
-                self._forget(source)
+                self._abandon(source, error)
                 source._end(error.code if isinstance(error, ServerError) else "timeout", error)
             return
         if source._opening_id == id:
             self._reopen(source)
 
-    def _abandon(self, source: Resumable[Any]) -> None:
-        """It has not been opened, or whoever wanted it has been cancelled: then the server may have done it all the same."""
+    def _abandon(self, source: Resumable[Any], error: BaseException) -> None:
+        """It has not been opened, as `error` says; unless the server has refused it, it may have done it all the same."""
         self._forget(source)
-        request = source._end_request()
-        if source.ended is None:
-            self._tell(request["type"], request["data"])
+        if source.ended is None and not isinstance(error, ServerError):
+            self._spawn(self._end_at_server(source._end_request()))
+
+    async def _end_at_server(self, request: Message) -> None:
+        """Nobody waits for the answer; where there was nothing to end, that is no problem to be told."""
+        with contextlib.suppress(CovetError):
+            await self._session.ask(request)
 
     # What the session tells it.
 
@@ -426,16 +432,19 @@ class WebSocketClient:
     def _on_notification(self, message: Message) -> None:
         """Acknowledged, and so read for the user's other sessions, only where somebody here is told of it."""
         data = message["data"]
-        known = data["notification_id"] in self._seen_notifications
-        self._seen_notifications[data["notification_id"]] = None
+        notification = Notification(**{key: data[key] for key in Notification.__dataclass_fields__ if key in data})
+        id = notification.notification_id
+        listening = bool(self._callbacks["notification"])
+        read = listening or self._notifications.read
+        known = id in self._seen_notifications
+        # One that an iterator had no room for is not acknowledged, and so comes again.
+        taken = self._seen_notifications.get(id, False) or self._notifications.put(notification)
+        if taken or listening:
+            self._seen_notifications[id] = taken
         if len(self._seen_notifications) > REMEMBERED_NOTIFICATIONS:
             self._seen_notifications.popitem(last=False)
-        names = Notification.__dataclass_fields__
-        notification = Notification(**{key: value for key, value in data.items() if key in names})
-        read = self._notifications.read or bool(self._callbacks["notification"])
-        taken = known or self._notifications.put(notification)
         if taken and read:
-            self._tell("notification_ack", {"notification_id": notification.notification_id})
+            self._tell("notification_ack", {"notification_id": id})
         if not known:
             self._emit("notification", notification)
 

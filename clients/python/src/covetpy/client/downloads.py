@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Optional, Union
 from urllib.parse import urlsplit
 
-from covetpy.client.errors import CovetError, DownloadError, ServerError
+from covetpy.client.errors import LOST, CovetError, DownloadError, ServerError
 
 if TYPE_CHECKING:
     from covetpy.client.client import WebSocketClient
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PART_BYTES = 64 << 10
 # Silence that ends a request, which is then made again.
 SILENCE_SECONDS = 30.0
+
+# Of a link that was asked for: the connection, or what is behind the server, may be back soon.
+_PASSING = frozenset({"UNAVAILABLE", "RPC_TIMEOUT"})
 
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
@@ -52,15 +55,15 @@ class Download:
                 async for part in self._parts(url):
                     yield part
                 return
-            except ServerError:
-                raise
             except DownloadError as error:
                 if error.status == 403 and not is_link:
                     url = None  # The link has ended; the file need not have.
                 elif error.status not in (None, 503):
                     raise
-                failed: CovetError = error
-            except (OSError, http.client.HTTPException) as error:
+                failed = error
+            except (*LOST, ServerError, OSError, http.client.HTTPException) as error:
+                if isinstance(error, ServerError) and error.code not in _PASSING:
+                    raise
                 failed = DownloadError("no connection to the file")
                 failed.__cause__ = error
             failures = failures + 1 if self._at <= before else 1

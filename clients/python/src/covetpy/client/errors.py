@@ -12,10 +12,12 @@ class CovetError(Exception):
 class ConnectionLostError(CovetError):
     """The connection ended before the answer came; whether the request took effect is unknown."""
 
-    def __init__(self, message: str, close_code: Optional[int] = None) -> None:
+    def __init__(self, message: str, close_code: Optional[int] = None, close_reason: str = "") -> None:
         super().__init__(message)
         self.close_code = close_code
         """The WebSocket's close code, if there was a close."""
+        self.close_reason = close_reason
+        """The server's words with it, empty if it had none."""
 
 
 class NotConnectedError(CovetError):

@@ -110,8 +110,19 @@ class Upload(Source):
         self._task = loop.create_task(self._run())
 
     def __await__(self) -> Generator[Any, None, UploadResult]:
+        # A future of its own, since others may await it too. `asyncio.shield` would log, from Python 3.13.4 on, how the upload
+        # ends once whoever awaits it is cancelled.
+        waiter: asyncio.Future[UploadResult] = asyncio.get_running_loop().create_future()
+
+        def tell(done: asyncio.Future[UploadResult]) -> None:
+            if waiter.done():
+                return
+            error = done.exception()
+            waiter.set_result(done.result()) if error is None else waiter.set_exception(error)
+
+        self._done.add_done_callback(tell)
         try:
-            return (yield from asyncio.shield(self._done).__await__())
+            return (yield from waiter.__await__())
         except asyncio.CancelledError:
             if self._give_up():
                 self._client._spawn(self._cancel_quietly())
@@ -157,7 +168,9 @@ class Upload(Source):
     async def _run(self) -> None:
         failures = 0
         try:
-            while not self._processed.done() and await self._client._session.when_connected():
+            while not self._processed.done():
+                if not await self._client._session.when_connected() or self._processed.done():
+                    break
                 before = len(self._received)
                 try:
                     await self._send_missing()
