@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import pathlib
 import random
+import re
 import sys
 
 import pytest
@@ -113,6 +114,39 @@ async def test_a_session_outlives_the_files_service(make_covet):
         complete = await upload.complete(c)
         await upload.processed(c)
         assert fetch(covet, complete["url"]).body == upload.data
+
+
+def edge_metric(covet, name):
+    return int(re.search(rf"^covet_edge_{name} (\S+)$", covet.edge.admin("/metrics")[1], re.MULTILINE).group(1))
+
+
+async def test_a_client_is_not_read_while_a_full_window_waits(make_covet):
+    """While the service stands still the edge takes one window of chunks, however many the client sends."""
+    # One thread, so that every answer to another client is a turn for this one's socket too; no ping that ends the stream.
+    covet = make_covet("split", edge={"threads": 1}, grpc={"keepalive_time": "2h"})
+    files = covet.process("files")
+    upload = Upload(random_bytes(10_000_000), chunk_size=100_000, binary=True)
+    async with covet.connect("u") as c, covet.connect("other") as other:
+        window = (await upload.ready(c))["window"]
+        files.pause()
+        try:
+
+            async def send_all():
+                return [await upload.send(c, index) for index in range(upload.total)]
+
+            sending = asyncio.create_task(send_all())
+            async with asyncio.timeout(TIMEOUT):
+                while await asyncio.to_thread(edge_metric, covet, "chunks_total") < window:
+                    await asyncio.sleep(0.02)
+            for sequence in range(200):
+                await other.request("heartbeat", {"sequence": sequence})
+            assert await asyncio.to_thread(edge_metric, covet, "chunks_total") == window < upload.total
+            assert await asyncio.to_thread(edge_metric, covet, "upload_windows_full_total") == 1
+        finally:
+            files.resume()
+        for id in await sending:
+            assert (await c.reply(id))["type"] == "file_chunk_ack"
+        assert fetch(covet, (await upload.complete(c))["url"]).body == upload.data
 
 
 async def test_a_session_that_waits_hears_of_the_end_after_a_restart(make_covet):

@@ -121,6 +121,14 @@ class Process:
         self._process.kill()
         self._end()
 
+    def pause(self):
+        """SIGSTOP: it is there and does nothing, until `resume`. Returns once it stands."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def terminate(self):
         """Sends SIGTERM and returns at once."""
         self._process.send_signal(signal.SIGTERM)
