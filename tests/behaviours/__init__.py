@@ -58,7 +58,7 @@ def tests():
 
 def _by_steps(entry):
     async def by_steps(covet, agent, room, user):
-        await steps.run(entry["steps"], covet, agent, room=room, user=user)
+        await steps.run(entry["steps"], covet, agent, entry.get("wrong"), room=room, user=user)
 
     by_steps.__name__ = f"test_{entry['id']}"
     by_steps.__doc__ = entry["title"]

@@ -47,7 +47,7 @@ async def reconnecting_is_given_up(covet, agent, room):
 
 async def final_close(make_covet, agent):
     covet = make_covet(edge={"abuse": {"close_after": 1000, "block_after": 5}})
-    async with Proxy(covet.http_address) as proxy, agent() as a:
+    async with Proxy(covet.http_address, wrong="not a room id") as proxy, agent() as a:
         await connect(a, proxy.ws_url)
         await a.do("join", room="lobby_abuse")
         for _ in range(6):
@@ -286,7 +286,7 @@ async def key_revoked(make_covet, agent):
 
 async def limits_abused(make_covet, agent):
     covet = make_covet(edge={"abuse": {"close_after": 5, "half_life": "1s"}})
-    async with Proxy(covet.http_address) as proxy, agent() as a:
+    async with Proxy(covet.http_address, wrong="not a room id") as proxy, agent() as a:
         await connect(a, proxy.ws_url)
         for _ in range(6):
             with pytest.raises(AgentError):

@@ -1,9 +1,11 @@
-"""A TCP proxy between a client and covetd that cuts, stalls and refuses, on command, and counts WebSocket messages."""
+"""A TCP proxy between a client and covetd that cuts, stalls and refuses, on command, counts WebSocket messages, and fails if
+one that a client sends is not as its schema says."""
 
 import asyncio
 import socket
 
 from harness.process import TIMEOUT
+from harness.sent import Sent
 
 CLIENT, SERVER = "client", "server"  # Who sends.
 OTHER = {CLIENT: SERVER, SERVER: CLIENT}
@@ -97,11 +99,13 @@ class Pair:
 class Proxy:
     """`async with Proxy(address) as proxy`: `proxy.ws_url` leads to `address` (host:port)."""
 
-    def __init__(self, address, narrow=False):
-        """`narrow`: the kernel keeps little of what the server sends and nobody reads."""
+    def __init__(self, address, narrow=False, wrong=None):
+        """`narrow`: the kernel keeps little of what the server sends and nobody reads. `wrong`: what stands in messages that a
+        client is made to send though they are not as their schemas say."""
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
         self._narrow = narrow
+        self._wrong = wrong
         self._pairs = set()
         self._refusing = False
         self._refusals = []
@@ -112,15 +116,18 @@ class Proxy:
         self._changed = asyncio.Condition()
         self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
         self.cuts = 0  # By cut_after.
+        self.sent = []  # Of each connection, what its client has sent.
         self.closed = set()  # Who has begun to close a connection, or answered a close.
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, kind, *_):
         self.cut()
         self._server.close()
+        problems = [problem for sent in self.sent for problem in sent.problems if not self._wrong or self._wrong not in problem]
+        assert kind or not problems, "\n".join(problems)
 
     @property
     def accepted(self):
@@ -251,8 +258,13 @@ class Proxy:
     async def _pump(self, pair, sender, reader):
         """Until the sender ends, or is cut."""
         messages, writer = Messages(), pair.writers[OTHER[sender]]
+        sent = Sent()
+        if sender == CLIENT:
+            self.sent.append(sent)
         try:
             while data := await reader.read(65536):
+                if sender == CLIENT:
+                    sent.feed(data)
                 await pair.going[sender].wait()
                 if pair.ended:
                     if sender == SERVER:

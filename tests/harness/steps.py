@@ -40,9 +40,9 @@ async def publish(covet, resource, records):
         await asyncio.to_thread(api.streams, "Publish", stream_type=EVENTS, resource_id=resource, records=payloads)
 
 
-async def run(steps, covet, agent, **values):
-    """`agent` makes agents. Connections go through a proxy of their own."""
-    async with Proxy(covet.http_address) as proxy, agent() as driven, covet.connect("other") as other:
+async def run(steps, covet, agent, wrong=None, **values):
+    """`agent` makes agents. Connections go through a proxy of their own, which expects what is `wrong`."""
+    async with Proxy(covet.http_address, wrong=wrong) as proxy, agent() as driven, covet.connect("other") as other:
         await Run(covet, driven, proxy, other, **values).go(steps)
 
 
