@@ -1,5 +1,9 @@
 // What the agents of the JavaScript client do, wherever they run: nothing here is Node's own.
 
+// Node.js 18 has these, but not as globals.
+const {subtle} = globalThis.crypto ?? (await import('node:crypto')).webcrypto;
+const File = globalThis.File ?? (await import('node:buffer')).File;
+
 const describe = (error) => ({
   type: error.name === 'AbortError' ? 'Cancelled' : error.name, code: error.code, reason: error.reason, details: error.details, status: error.status,
   close_code: error.closeCode, rate_limit: error.rateLimit, message: error.message, cause: error.cause && String(error.cause),
@@ -16,7 +20,7 @@ const base64Of = (bytes) => {
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 async function sha256(bytes) {
-  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
+  return hex(new Uint8Array(await subtle.digest('SHA-256', bytes)));
 }
 
 /** The commands by name. `say` takes events; `sources` makes an upload's source of bytes, by the names that the platform has. */
