@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/errors/error.h"
-#include "common/errors/refusals.h"
 #include "common/logging/log.h"
 
 namespace covet::edge {
@@ -246,8 +245,7 @@ void StreamClient::End(Upstream& upstream, const std::string& reason) {
     FailWaiting(upstream, Failed("RESOURCE_NOT_FOUND", "no such stream", upstream.source),
                 INT64_MAX);
   } else if (reason == "permission_revoked") {
-    FailWaiting(upstream, PermissionDenied("stream:read", ResourceNameOf(upstream.source)),
-                INT64_MAX);
+    FailWaiting(upstream, MayNotRead(upstream.source), INT64_MAX);
   }
   if (upstream.attached.empty()) return Remove(upstream);
   // Those who wait have been told nothing yet: they get the log as it is now.

@@ -5,6 +5,8 @@
 #include <tuple>
 #include <vector>
 
+#include "common/errors/refusals.h"
+
 namespace covet::edge {
 namespace {
 
@@ -43,6 +45,10 @@ std::string ResourceNameOf(const StreamSource& source) {
   return std::string(StreamTypeName(source.request.stream_type()))
       .append(":")
       .append(source.request.resource_id());
+}
+
+absl::Status MayNotRead(const StreamSource& source) {
+  return PermissionDenied("stream:read", ResourceNameOf(source));
 }
 
 streams::v1::Filter CanonicalFilter(const StreamFilters& filters) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "covet/streams/v1/streams.pb.h"
 #include "edge/codec/client_messages.h"
 #include "edge/streams/stream_gateway.h"
@@ -30,6 +31,9 @@ std::string_view StreamTypeName(streams::v1::StreamType type);
 
 // As policy names what is read: `<type>:<resource_id>`.
 std::string ResourceNameOf(const StreamSource& source);
+
+// To whoever lacks `stream:read` on it.
+absl::Status MayNotRead(const StreamSource& source);
 
 // The filter in the one form that all filters of the same meaning have where that is cheaply told:
 // tags and comparisons sorted and each once, no white space in operands.

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
-#include "common/errors/refusals.h"
 
 namespace covet::edge {
 namespace {
@@ -52,7 +51,7 @@ void ThreadStreams::Subscribe(const common::v1::Identity& identity, StreamSubscr
   SubscribeResult refused;
   // Permission before existence, and before all else.
   if (!MayRead(identity, source)) {
-    refused.status = PermissionDenied("stream:read", ResourceNameOf(source));
+    refused.status = MayNotRead(source);
     return done(std::move(refused));
   }
   std::unique_ptr<StreamSession>& session = sessions_[identity.session_id()];
@@ -215,7 +214,7 @@ void ThreadStreams::EndHub(StreamHub& hub, const std::string& reason) {
     if (reader->entry == nullptr) {
       End(*reader, reason);
     } else if (reason == "permission_revoked") {
-      Fail(*reader, PermissionDenied("stream:read", ResourceNameOf(source)));
+      Fail(*reader, MayNotRead(source));
     } else if (reason == "reset") {
       reader->read_token = 0;
       reader->retry_read = false;
@@ -271,7 +270,7 @@ void ThreadStreams::Recheck(const common::v1::Identity& identity) {
     if (reader->entry == nullptr) {
       End(*reader, "permission_revoked");
     } else {
-      Fail(*reader, PermissionDenied("stream:read", ResourceNameOf(reader->hub->source())));
+      Fail(*reader, MayNotRead(reader->hub->source()));
     }
   }
 }

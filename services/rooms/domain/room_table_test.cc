@@ -59,11 +59,20 @@ class RoomTableTest : public LogFixture {
     v1::Room definition;
     definition.set_room_id(room_id);
     definition.set_durability(durability);
+    return Create(definition);
+  }
+  RoomPtr Create(const v1::Room& definition) {
     RoomPtr made;
     table_->Create(definition, [&](const absl::StatusOr<RoomPtr>& room) { made = *room; });
     executor_.Run();
     EXPECT_NE(made, nullptr);
     return made;
+  }
+  RoomPtr CreateKeptFor(int64_t seconds) {
+    v1::Room definition;
+    definition.set_room_id("r");
+    definition.mutable_retention()->mutable_max_age()->set_seconds(seconds);
+    return Create(definition);
   }
   RoomPtr Ready(const std::string& room_id) {
     const RoomPtr room = table_->Find(room_id);
@@ -344,12 +353,7 @@ TEST_F(RoomTableTest, TrimsByCountAndTellsWhatIsLeft) {
 }
 
 TEST_F(RoomTableTest, TrimsByAgeWhenItIsDue) {
-  v1::Room definition;
-  definition.set_room_id("r");
-  definition.mutable_retention()->mutable_max_age()->set_seconds(60);
-  table_->Create(definition, [](const absl::StatusOr<RoomPtr>&) {});
-  executor_.Run();
-  const RoomPtr room = table_->Find("r");
+  const RoomPtr room = CreateKeptFor(60);
   Append(room, "old");
   clock_.AdvanceMillis(50'000);
   Append(room, "new");
@@ -362,12 +366,7 @@ TEST_F(RoomTableTest, TrimsByAgeWhenItIsDue) {
 }
 
 TEST_F(RoomTableTest, TrimsAllThatIsTooOldThoughEachStepIsBounded) {
-  v1::Room definition;
-  definition.set_room_id("r");
-  definition.mutable_retention()->mutable_max_age()->set_seconds(60);
-  table_->Create(definition, [](const absl::StatusOr<RoomPtr>&) {});
-  executor_.Run();
-  const RoomPtr room = table_->Find("r");
+  const RoomPtr room = CreateKeptFor(60);
   for (int i = 0; i < 5'000; ++i) BeginAppend(room, "old");
   executor_.Run();
   clock_.AdvanceMillis(61'000);
