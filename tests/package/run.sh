@@ -79,7 +79,7 @@ until_true "it is not restarted after a crash" ready
 checked "restarted after a crash"
 
 [ "$(inside stat -c '%U %a' /var/lib/covet)" = "covet 750" ] || fail "its data directory is not its own"
-[ "$(inside sh -c "ps -o user= -p \$(systemctl show --property=MainPID --value covetd)")" = covet ] || fail "it runs as another user"
+[ "$(inside ps -o user= -p "$(property MainPID)")" = covet ] || fail "it runs as another user"
 checked "runs as covet, with its data directory"
 
 before="$(property MainPID)"
