@@ -32,13 +32,34 @@ EdgeLoop::EdgeLoop(size_t index, const Shared* shared)
   ScheduleSweep();
 }
 
-EdgeLoop::~EdgeLoop() = default;
+EdgeLoop::~EdgeLoop() {
+  // It may hold sockets of the io_context.
+  std::vector<std::function<void()>> unrun;
+  const absl::MutexLock lock(&posted_mutex_);
+  unrun.swap(posted_);
+}
 
 void EdgeLoop::Post(std::function<void()> fn) {
-  net::post(io_context_, [this, fn = std::move(fn)] {
+  {
+    const absl::MutexLock lock(&posted_mutex_);
+    posted_.push_back(std::move(fn));
+    if (posted_.size() > 1) return;
+  }
+  net::post(io_context_, [this] { RunPosted(); });
+}
+
+void EdgeLoop::RunPosted() {
+  {
+    const absl::MutexLock lock(&posted_mutex_);
+    running_.swap(posted_);
+  }
+  for (std::function<void()>& posted : running_) {
+    // What it holds is let go of as soon as it has run.
+    const std::function<void()> fn = std::move(posted);
     ReadClock();
     fn();
-  });
+  }
+  running_.clear();
 }
 
 void EdgeLoop::RunAfter(std::chrono::milliseconds delay, std::function<void()> fn) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "common/base/clock.h"
 #include "common/base/id_generator.h"
 #include "common/limits/address.h"
@@ -119,6 +121,7 @@ class EdgeLoop final : public EdgeThread {
   void Unregister(LoopMember* member);
   void MarkDirty(LoopMember* member);
   void EndTurn();
+  void RunPosted();
   void ScheduleSweep();
   void Sweep();
   void DrainSome();
@@ -143,6 +146,13 @@ class EdgeLoop final : public EdgeThread {
   WriteBatch batch_;
   std::string inflated_;
   std::array<char, 16 << 10> discard_;
+  // What is posted goes through a queue of our own: asio would run what its one thread posts to
+  // itself behind what others post before the handler ends. As bounded as those who post: the links
+  // hold back what is not taken.
+  absl::Mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(posted_mutex_);
+  std::vector<std::function<void()>> running_;
+
   // Last: what its pending operations hold refers to the above.
   net::io_context io_context_;
   net::steady_timer sweep_timer_;
