@@ -122,11 +122,19 @@ describe() {
     "$ROOT/deploy/secrets" "$(IFS=,; echo "${roles[*]}")"
 }
 
-# Each role drains and ends well on SIGTERM.
+# Each container ends well on its signal, and a client by way of the gateway is told when to come back.
 stop_all() {
-  local id state
-  compose stop --timeout 30 >/dev/null 2>&1
-  for id in $(compose ps -a -q edge rooms streams rpc files); do
+  local id state stays
+  "$PYTHON" tests/compose/stays.py >"$work/stays" &
+  stays=$!
+  until grep -qs '^connected' "$work/stays"; do
+    kill -0 "$stays" 2>/dev/null || die "the client that should stay does not connect"
+    sleep 0.1
+  done
+  compose stop >/dev/null 2>&1
+  wait "$stays" || die "the client that stays fails"
+  grep -q '^closed 1001 reconnect_after_ms=' "$work/stays" || die "the client that stays is told: $(tail -n 1 "$work/stays")"
+  for id in $(compose ps -a -q); do
     state="$(docker inspect -f '{{.Name}} {{.State.ExitCode}}' "$id")"
     [ "${state##* }" = 0 ] || die "${state% *} ended with status ${state##* }"
   done
