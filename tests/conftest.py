@@ -77,7 +77,8 @@ def pytest_collection_modifyitems(config, items):
 def covet(request, tmp_path_factory):
     """A running deployment that tests share; each uses rooms and users of its own."""
     if request.param == "external":
-        yield External(os.environ["COVET_TEST_EXTERNAL"])
+        with External(os.environ["COVET_TEST_EXTERNAL"]) as deployment:
+            yield deployment
         return
     with Deployment(request.param, tmp_path_factory.mktemp(request.param)) as deployment:
         yield deployment

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from harness import client, credentials
+from harness.process import TIMEOUT
 
 
 class TlsProxy:
@@ -20,8 +21,20 @@ class TlsProxy:
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
-        # It serves until the process ends.
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(TIMEOUT)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _end(self):
+        self._server.close()
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
     async def _serve(self, reader, writer):
         host, port = self._target.rsplit(":", 1)
@@ -58,6 +71,13 @@ class External:
         context.load_cert_chain(secrets / "gateway.pem", secrets / "gateway.key")
         context.set_alpn_protocols(["h2"])
         self._proxies = {role: TlsProxy(address, context) for role, address in known["roles"].items()}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for proxy in self._proxies.values():
+            proxy.close()
 
     def grpc_address(self, role="rooms"):
         return self._proxies[role].address
