@@ -21,7 +21,8 @@ cp "$1" "$work/covet.deb"
 cp tests/package/Dockerfile "$work/"
 
 # systemd wants a hierarchy of its own where the kernel's control groups are of version 1.
-container= mounted=0
+container=
+mounted=0
 clean_up() {
   [ -z "$container" ] || docker rm --force "$container" >/dev/null
   [ "$mounted" = 0 ] || umount --lazy /sys/fs/cgroup/systemd
@@ -91,7 +92,7 @@ checked "an upgrade restarts it"
 pid="$(property MainPID)"
 inside systemctl stop covetd
 [ "$(property Result) $(property ExecMainStatus) $(property ActiveState)" = "success 0 inactive" ] || fail "a stop is not clean"
-logged "$pid" '"event":"draining"' && logged "$pid" '"event":"stopped"' || fail "a stop does not drain"
+{ logged "$pid" '"event":"draining"' && logged "$pid" '"event":"stopped"'; } || fail "a stop does not drain"
 checked "drained at a stop"
 
 inside env DEBIAN_FRONTEND=noninteractive apt-get purge -y -qq covet >/dev/null 2>&1 || fail "it cannot be purged"
