@@ -224,6 +224,16 @@ async def test_rooms_are_called_as_the_caller(covet, room):
         assert again["code"] == "CONFLICT"
 
 
+@pytest.mark.parametrize("text", ["é", "\t", "\u0001", " a b ", "\u007f%", "é" * 64, "x" * 128], ids=("accent", "tab", "control", "spaces", "delete", "long", "longest"))
+async def test_ids_that_metadata_cannot_carry(covet, text):
+    """Ids of a call may be any text; the services behind it are told of it in gRPC metadata, which may not."""
+    async with covet.connect() as c:
+        for options in ({"id": text}, {"metadata": {"correlation_id": text}}):
+            missing = await error(c, "rooms.get_room", {"room_id": "no_such_room"}, **options)
+            assert missing["code"] == "ROOM_NOT_FOUND", missing
+        assert "time" in await result(c, "system.ping")
+
+
 async def test_many_calls_side_by_side(covet):
     async with covet.connect() as c:
         ids = [await c.send("rpc_call", {"method": "system.ping"}) for _ in range(32)]

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/auth/grpc_authenticator.h"
+#include "common/backends/caller_metadata.h"
 #include "common/backends/status_details.h"
 #include "common/backends/unary_call.h"
 #include "common/errors/grpc_errors.h"
@@ -70,7 +71,8 @@ class OwnMethod final : public Method {
     call->request = backends::ToBuffer(wire);
     call->context.set_deadline(std::chrono::system_clock::now() +
                                std::chrono::milliseconds(request.timeout_ms));
-    call->context.AddMetadata(server::kCorrelationIdKey, std::string(request.correlation_id));
+    call->context.AddMetadata(server::kCorrelationIdKey,
+                              backends::MetadataValue(request.correlation_id));
     auth::SpeakFor(request.identity, &call->context);
     stub_->UnaryCall(&call->context, absl::StrCat("/", grpc_method), {}, &call->request,
                      &call->response,
