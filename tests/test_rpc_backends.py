@@ -49,7 +49,9 @@ def shop():
 
 @pytest.fixture(scope="module", params=["all", "split"])
 def covet(request, tmp_path_factory, shop):
-    overrides = {"backends": {"shop": shop.config(**NEVER_OPENS)}, "limits": LIMITS}
+    grants = {"of_the_package": ["shop.*", "system.*"], "of_orders": ["orders.*", "system.*"]}
+    roles = {role: {"grants": [{"action": "rpc:call", "pattern": pattern} for pattern in patterns]} for role, patterns in grants.items()}
+    overrides = {"backends": {"shop": shop.config(**NEVER_OPENS)}, "limits": LIMITS, "roles": roles}
     with Deployment(request.param, tmp_path_factory.mktemp(request.param), overrides) as deployment:
         deployment.process("rpc").wait_log("rpc_methods_changed", backend="shop")
         yield deployment
@@ -92,6 +94,26 @@ async def test_a_method_by_either_name(covet):
         assert order["customer"] == {"name": "Ada", "email": "ada@example.com"}
         again = await result(c, "shop.v1.Orders/GetOrder", {"orderId": order["order_id"]})
         assert again == order
+
+
+async def test_neither_name_is_a_way_round_the_other(covet):
+    async def listed(c):
+        methods = (await result(c, "system.methods", {"names_only": True}))["methods"]
+        return {m["name"].partition(".")[0] for m in methods}
+
+    async with covet.connect(roles=["of_the_package"]) as c:
+        assert await listed(c) == {"system"}
+        for method, lacks in (("shop.v1.Orders/GetOrder", "orders.get_order"), ("shop.v1.Lab/Echo", "lab.echo"), ("lab.echo", "lab.echo")):
+            denied = await error(c, method)
+            assert (denied["code"], denied["details"]["resource"]) == ("PERMISSION_DENIED", lacks), (method, denied)
+            covet.edge.wait_log("permission_denied", action="rpc:call", resource=lacks, session_id=c.session_id)
+    async with covet.connect(roles=["of_orders"]) as c:
+        assert await listed(c) == {"orders", "system"}
+        assert (await error(c, "orders.get_order", {"order_id": "none"}))["code"] == "ORDER_NOT_FOUND"
+        assert (await error(c, "shop.v1.Orders/GetOrder", {"order_id": "none"}))["details"]["resource"] == "shop.v1.Orders/GetOrder"
+    async with covet.connect(roles=["of_the_package", "of_orders"]) as c:
+        assert (await error(c, "shop.v1.Orders/GetOrder", {"order_id": "none"}))["code"] == "ORDER_NOT_FOUND"
+        assert (await error(c, "shop.v1.Lab/Echo"))["details"]["resource"] == "lab.echo"
 
 
 async def test_every_kind_of_field_survives(covet):

@@ -12,7 +12,7 @@ namespace covet::policy {
 // What a permission allows. The resource it is checked against:
 //   room:*     the room's id
 //   stream:*   `<stream_type>:<resource_id>`, e.g. `metrics:db_conn_123`
-//   rpc:call   the method as the caller names it, e.g. `rooms.list_members`
+//   rpc:call   the method by its own name, e.g. `rooms.list_members`, and as the caller names it
 //   file:*     the file's id; its name for an upload
 //   notify:send `user:<id>`, `session:<id>`, `room:<id>` or `everyone`
 enum class Action : uint8_t {

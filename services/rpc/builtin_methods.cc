@@ -148,7 +148,11 @@ Builtin::Started Builtin::Methods(const CallRequest& call, const v1::ListMethods
   std::string last;
   for (; it != methods.end(); ++it) {
     if (!absl::StartsWith(it->first, request.prefix())) break;
-    if (!calls_.MayCall(call.identity, it->first)) continue;
+    // As it is told here, and by its own name where another method has taken that.
+    if (!calls_.MayCall(call.identity, it->first) ||
+        !calls_.MayCall(call.identity, it->second->permission_name())) {
+      continue;
+    }
     if (page.methods_size() == page_size || bytes > kMaxPageBytes) {
       page.set_next_page_token(last);
       break;

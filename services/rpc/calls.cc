@@ -61,6 +61,9 @@ std::shared_ptr<backends::BackendCall> Calls::Start(const CallRequest& request, 
   }
   const std::shared_ptr<const MethodRegistry> methods = methods_.Get();
   const MethodPtr* found = methods->Find(request.method);
+  if (found != nullptr && !MayCall(request.identity, (*found)->permission_name())) {
+    return refuse(backends::FromStatus(MayNotCall((*found)->permission_name())));
+  }
   if (found == nullptr) {
     if (const std::string* backend = methods->Awaited(request.method); backend != nullptr) {
       return refuse(MakeCallError(ErrorCode::kUnavailable, "the backend was not reached yet",

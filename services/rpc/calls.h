@@ -35,7 +35,8 @@ class Calls {
   std::shared_ptr<const MethodRegistry> methods() const { return methods_.Get(); }
 
   // `done` runs once, on any thread, possibly at once; then the result may be null.
-  // PERMISSION_DENIED goes before METHOD_NOT_FOUND. Does not block.
+  // PERMISSION_DENIED goes before METHOD_NOT_FOUND: the name in the call needs `rpc:call`, and so
+  // does the method's own, lest its other name be a way round. Does not block.
   std::shared_ptr<backends::BackendCall> Start(const CallRequest& request, backends::CallDone done);
 
   bool MayCall(const common::v1::Identity& caller, std::string_view method) const;

@@ -22,25 +22,32 @@ using testing::SizeIs;
 class CallsTest : public testing::Test {
  protected:
   CallsTest() {
-    policy::Role role;
-    role.name = "caller";
-    common::v1::Grant grant;
-    grant.set_action("rpc:call");
-    grant.set_pattern("a.*");
-    role.grants.push_back(grant);
-    policy_.emplace(std::make_shared<const policy::Policy>(*policy::Policy::Compile({role})));
+    policy_.emplace(std::make_shared<const policy::Policy>(
+        *policy::Policy::Compile({Role("caller", "a.*"), Role("of_package_x", "x.*")})));
     Make({});
     caller_.set_user_id("u");
     caller_.add_roles("caller");
   }
   // A call and its method hold each other until it has ended.
-  ~CallsTest() override { method_->calls.clear(); }
+  ~CallsTest() override {
+    method_->calls.clear();
+    unprefixed_->calls.clear();
+  }
 
+  static policy::Role Role(std::string name, const std::string& pattern) {
+    policy::Role role;
+    role.name = std::move(name);
+    common::v1::Grant grant;
+    grant.set_action("rpc:call");
+    grant.set_pattern(pattern);
+    role.grants.push_back(grant);
+    return role;
+  }
   void Make(Calls::Options options) {
     calls_ = std::make_unique<Calls>(options, clock_, *policy_, metrics_);
     std::vector<NameClash> clashes;
     calls_->SetMethods(std::make_shared<const MethodRegistry>(
-        std::vector<MethodPtr>{method_}, std::vector<AwaitedNames>(), &clashes));
+        std::vector<MethodPtr>{method_, unprefixed_}, std::vector<AwaitedNames>(), &clashes));
   }
   std::shared_ptr<backends::BackendCall> Start(const std::string& method) {
     return calls_->Start({.identity = caller_,
@@ -62,6 +69,8 @@ class CallsTest : public testing::Test {
   std::optional<Snapshot<policy::Policy>> policy_;
   std::shared_ptr<HeldMethod> method_ =
       std::make_shared<HeldMethod>("a.get", "x.A/Get", "shop", &metrics_);
+  std::shared_ptr<HeldMethod> unprefixed_ =
+      std::make_shared<HeldMethod>("", "x.B/Get", "shop", &metrics_);
   std::unique_ptr<Calls> calls_;
   common::v1::Identity caller_;
   std::vector<CallResult> results_;
@@ -87,13 +96,34 @@ TEST_F(CallsTest, PermissionComesBeforeExistence) {
   EXPECT_EQ(LastCode(), "PERMISSION_DENIED");
   EXPECT_EQ(Start("a.nope"), nullptr);
   EXPECT_EQ(LastCode(), "METHOD_NOT_FOUND");
-  // Granted by the name in the call.
+  // Granted by its own name only.
   EXPECT_EQ(Start("x.A/Get"), nullptr);
   EXPECT_EQ(LastCode(), "PERMISSION_DENIED");
   EXPECT_THAT(method_->calls, IsEmpty());
   // For the audit log of whichever process the call came to.
   EXPECT_EQ(std::get<CallError>(results_.back()).details,
             R"({"action":"rpc:call","resource":"x.A/Get"})");
+}
+
+TEST_F(CallsTest, TheOtherNameOfAMethodIsNoWayRoundItsOwn) {
+  caller_.clear_roles();
+  caller_.add_roles("of_package_x");
+  EXPECT_EQ(Start("x.A/Get"), nullptr);
+  EXPECT_EQ(LastCode(), "PERMISSION_DENIED");
+  EXPECT_EQ(std::get<CallError>(results_.back()).details,
+            R"({"action":"rpc:call","resource":"a.get"})");
+  EXPECT_THAT(method_->calls, IsEmpty());
+  caller_.add_roles("caller");
+  EXPECT_NE(Start("x.A/Get"), nullptr);
+  EXPECT_THAT(method_->calls, SizeIs(1));
+}
+
+TEST_F(CallsTest, AMethodWithoutAPrefixIsGrantedByItsOnlyName) {
+  EXPECT_EQ(Start("x.B/Get"), nullptr);
+  EXPECT_EQ(LastCode(), "PERMISSION_DENIED");
+  caller_.add_roles("of_package_x");
+  EXPECT_NE(Start("x.B/Get"), nullptr);
+  EXPECT_THAT(unprefixed_->calls, SizeIs(1));
 }
 
 TEST_F(CallsTest, RefusesBeyondItsConcurrency) {

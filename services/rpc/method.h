@@ -39,6 +39,9 @@ class Method {
   virtual const google::protobuf::Descriptor& params() const = 0;
   virtual const google::protobuf::Descriptor& result() const = 0;
 
+  // What `rpc:call` has to be held on, however a call spells the method.
+  const std::string& permission_name() const { return name.empty() ? grpc_method : name; }
+
   std::string name;         // `<prefix>.<snake_case>`; empty where there is no prefix.
   std::string grpc_method;  // `package.Service/Method`
   std::string description;  // Empty where nobody knows one.
