@@ -126,10 +126,13 @@ async def test_a_database_that_does_not_answer(covet):
 
 async def test_a_hanging_database_holds_up_nothing(covet):
     async with covet.connect() as c:
-        slow = [await c.send("rpc_call", {"method": "database.test_connection", "params": {"connection_id": "slow"}, "timeout": 60000}) for _ in range(3)]
+        slow = [await c.send("rpc_call", {"method": "database.test_connection", "params": {"connection_id": "slow"}, "timeout": 60000}) for _ in range(20)]
         for _ in range(20):
             await result(c, "system.ping")
         assert (await result(c, "database.test_connection", {"connection_id": "db_conn_123"}))["success"]
+        # One whose turn does not come says nothing of the database.
+        late = await error(c, "database.test_connection", {"connection_id": "slow"}, timeout=2500)
+        assert late["code"] == "UNAVAILABLE" and late["details"]["reason"] == "OVERLOADED", late
         for id in slow:
             await c.send("rpc_cancel", {"call_id": id})
             message = await c.reply(id)
@@ -274,7 +277,7 @@ async def test_timeout(covet):
     # Shorter than what the tester keeps back, so the edge's own timeout ends it.
     async with covet.connect() as c:
         late = await error(c, "database.test_connection", {"connection_id": "slow"}, timeout=1)
-        assert late["code"] in ("RPC_TIMEOUT", "CONNECTION_FAILED")
+        assert late["code"] in ("RPC_TIMEOUT", "CONNECTION_FAILED", "UNAVAILABLE")
 
 
 async def test_calls_over_grpc_take_the_same_path(covet):

@@ -39,12 +39,6 @@ CallError ConnectionFailed(const Database& database, std::string_view reason) {
   return error;
 }
 
-std::string TimeoutText(int64_t timeout_ms) {
-  const int64_t seconds = (timeout_ms + 500) / 1000;
-  if (seconds == 0) return absl::StrCat("Connection timeout after ", timeout_ms, " ms");
-  return absl::StrCat("Connection timeout after ", seconds, seconds == 1 ? " second" : " seconds");
-}
-
 // Adds a method to a page; the size of its text.
 size_t AddMethod(const std::string& name, const Method& method, bool names_only,
                  v1::ListMethodsResponse* page) {
@@ -176,16 +170,18 @@ Builtin::Started Builtin::TestConnection(const CallRequest& call,
     return nullptr;
   }
   const Database& database = found->second;
-  const int64_t timeout_ms =
-      std::min(database.connect_timeout_ms, call.timeout_ms - ReserveMs(call.timeout_ms));
+  const auto too_many = [] {
+    return MakeCallError(ErrorCode::kUnavailable,
+                         "too many connections to the database are being tested",
+                         {{"reason", "OVERLOADED"}});
+  };
   Started test = tester_.Test(
-      database, timeout_ms, [&database, timeout_ms, done](absl::StatusOr<double> latency_ms) {
+      database, call.timeout_ms - ReserveMs(call.timeout_ms),
+      [&database, too_many, done](absl::StatusOr<double> latency_ms) {
         if (absl::IsCancelled(latency_ms.status())) {
           return done(MakeCallError(ErrorCode::kCancelled, "the call was cancelled"));
         }
-        if (absl::IsDeadlineExceeded(latency_ms.status())) {
-          return done(ConnectionFailed(database, TimeoutText(timeout_ms)));
-        }
+        if (absl::IsResourceExhausted(latency_ms.status())) return done(too_many());
         if (!latency_ms.ok()) {
           return done(ConnectionFailed(database, std::string(latency_ms.status().message())));
         }
@@ -197,10 +193,7 @@ Builtin::Started Builtin::TestConnection(const CallRequest& call,
         response.mutable_connection_info()->set_database(database.database);
         done(std::move(response));
       });
-  if (test == nullptr) {
-    done(MakeCallError(ErrorCode::kUnavailable, "too many connections are being tested",
-                       {{"reason", "OVERLOADED"}}));
-  }
+  if (test == nullptr) done(too_many());
   return test;
 }
 

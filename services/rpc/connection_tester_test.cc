@@ -49,7 +49,7 @@ struct Outcome {
 TEST(ConnectionTesterTest, TellsWhyNobodyAnswers) {
   SilentServer server;
   server.Close();
-  ConnectionTester tester({}, SystemClock());
+  ConnectionTester tester({}, 1, SystemClock());
   Outcome outcome;
   ASSERT_NE(tester.Test(server.database, 10'000, outcome.Done()), nullptr);
   const auto result = outcome.Get();
@@ -59,15 +59,18 @@ TEST(ConnectionTesterTest, TellsWhyNobodyAnswers) {
 
 TEST(ConnectionTesterTest, GivesUpInTime) {
   SilentServer server;
-  ConnectionTester tester({}, SystemClock());
+  server.database.connect_timeout_ms = 50;
+  ConnectionTester tester({}, 1, SystemClock());
   Outcome outcome;
-  ASSERT_NE(tester.Test(server.database, 50, outcome.Done()), nullptr);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(outcome.Get().status()));
+  ASSERT_NE(tester.Test(server.database, 600'000, outcome.Done()), nullptr);
+  const auto result = outcome.Get();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(result.status()));
+  EXPECT_EQ(result.status().message(), "Connection timeout after 50 ms");
 }
 
 TEST(ConnectionTesterTest, IsCancelled) {
   SilentServer server;
-  ConnectionTester tester({.threads = 1}, SystemClock());
+  ConnectionTester tester({.max_running = 1}, 1, SystemClock());
   Outcome running, waiting;
   const auto first = tester.Test(server.database, 600'000, running.Done());
   const auto second = tester.Test(server.database, 600'000, waiting.Done());
@@ -77,19 +80,50 @@ TEST(ConnectionTesterTest, IsCancelled) {
   EXPECT_TRUE(absl::IsCancelled(waiting.Get().status()));
 }
 
-TEST(ConnectionTesterTest, BoundsWhatWaits) {
+TEST(ConnectionTesterTest, TellsWhoseTurnNeverCame) {
   SilentServer server;
+  server.database.connect_timeout_ms = 600'000;
   Outcome running, waiting;
-  ConnectionTester tester({.threads = 0, .max_waiting = 1}, SystemClock());
-  EXPECT_NE(tester.Test(server.database, 600'000, waiting.Done()), nullptr);
-  EXPECT_EQ(tester.Test(server.database, 600'000, running.Done()), nullptr);
+  ConnectionTester tester({.max_running = 1}, 1, SystemClock());
+  tester.Test(server.database, 600'000, running.Done());
+  tester.Test(server.database, 50, waiting.Done());
+  EXPECT_TRUE(absl::IsResourceExhausted(waiting.Get().status()));
+}
+
+TEST(ConnectionTesterTest, ADatabaseThatHangsHoldsUpNoOther) {
+  SilentServer hanging, other;
+  hanging.database.connect_timeout_ms = 600'000;
+  other.Close();
+  Outcome hangs[9], refused;
+  {
+    ConnectionTester tester({}, 2, SystemClock());
+    for (Outcome& each : hangs) tester.Test(hanging.database, 600'000, each.Done());
+    tester.Test(other.database, 600'000, refused.Done());
+    EXPECT_TRUE(absl::IsUnavailable(refused.Get().status()));
+  }
+  for (Outcome& each : hangs) EXPECT_TRUE(absl::IsCancelled(each.Get().status()));
+}
+
+TEST(ConnectionTesterTest, BoundsWhatWaitsForADatabase) {
+  SilentServer server, another;
+  Outcome outcomes[5];
+  ConnectionTester tester({.max_running = 1, .max_waiting = 1}, 2, SystemClock());
+  EXPECT_NE(tester.Test(server.database, 600'000, outcomes[0].Done()), nullptr);
+  const auto waiting = tester.Test(server.database, 600'000, outcomes[1].Done());
+  EXPECT_NE(waiting, nullptr);
+  EXPECT_EQ(tester.Test(server.database, 600'000, outcomes[2].Done()), nullptr);
+  EXPECT_NE(tester.Test(another.database, 600'000, outcomes[3].Done()), nullptr);
+  // What was cancelled makes room.
+  waiting->Cancel();
+  EXPECT_NE(tester.Test(server.database, 600'000, outcomes[4].Done()), nullptr);
+  EXPECT_TRUE(absl::IsCancelled(outcomes[1].Get().status()));
 }
 
 TEST(ConnectionTesterTest, EndsWithWhatRuns) {
   SilentServer server;
   Outcome first, second;
   {
-    ConnectionTester tester({.threads = 1}, SystemClock());
+    ConnectionTester tester({.max_running = 1}, 1, SystemClock());
     tester.Test(server.database, 600'000, first.Done());
     tester.Test(server.database, 600'000, second.Done());
   }

@@ -62,7 +62,8 @@ class RpcRole final : public server::Role {
     auto databases = DatabasesOf(*context_.config);
     if (!databases.ok()) return databases.status();
     databases_ = *std::move(databases);
-    tester_ = std::make_unique<ConnectionTester>(ConnectionTester::Options(), *context_.clock);
+    tester_ = std::make_unique<ConnectionTester>(ConnectionTester::Options(), databases_.size(),
+                                                 *context_.clock);
     builtin_ = std::make_unique<Builtin>(*context_.clock, calls_, databases_, *tester_);
     backends::Backends::Options options;
     options.role = "rpc";
