@@ -361,6 +361,23 @@ async def test_the_breaker_spares_a_backend_that_fails(make_covet, backend):
         await result(c, "system.ping")
 
 
+async def test_no_caller_opens_the_breaker_for_all(make_covet, backend):
+    covet = make_covet(backends={"shop": backend.config(circuit_breaker={"failures": 3, "open_for": "60s"})}, limits=LIMITS)
+    await asyncio.to_thread(covet.process("rpc").wait_log, "rpc_methods_changed", backend="shop")
+    async with covet.connect("mallory") as c, covet.connect("alice") as other:
+        # Params that the handler does not survive.
+        for code in (2, 13, 4):
+            for _ in range(4):
+                assert (await error(c, "lab.fail", {"code": code}))["code"] == GRPC_CODES[code]
+            await result(other, "lab.echo")
+        # A timeout that a healthy method cannot keep.
+        slow = [await c.send("rpc_call", {"method": "lab.sleep", "params": {"duration": "60s"}, "timeout": 1500}) for _ in range(4)]
+        for id in slow:
+            assert (await c.reply(id))["data"]["error"]["code"] == "RPC_TIMEOUT"
+        await eventually(lambda: cancelled(backend, "Lab/Sleep") == 4, "the calls do not end at the backend")
+        await result(other, "lab.echo")
+
+
 async def test_a_backend_s_concurrency_is_bounded(make_covet, backend):
     covet = make_covet(backends={"shop": backend.config(max_concurrency=2)}, limits=LIMITS)
     await asyncio.to_thread(covet.process("rpc").wait_log, "rpc_methods_changed", backend="shop")

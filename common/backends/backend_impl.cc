@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/backends/call_outcome.h"
 #include "common/backends/descriptor_set.h"
 #include "common/backends/record_stream.h"
 #include "common/backends/status_details.h"
@@ -22,8 +23,6 @@ constexpr int64_t kWatchMillis = 200;
 constexpr int64_t kFetchGapMillis = 1000;
 // After failures the gap doubles, this many times.
 constexpr int kMaxFailuresCounted = 5;
-// Deadlines shorter than this tell of the caller, not of the backend.
-constexpr int64_t kFairTimeoutMillis = 1000;
 constexpr int64_t kRetryAfterMillis = 1000;
 
 absl::Status Unavailable(std::string_view message, int64_t retry_after_ms) {
@@ -40,22 +39,6 @@ CallError RefusalOf(const absl::Status& status) {
     error.details.clear();
   }
   return error;
-}
-
-Outcome OutcomeOf(const grpc::Status& status, int64_t timeout_ms) {
-  switch (status.error_code()) {
-    case grpc::StatusCode::CANCELLED:
-      return Outcome::kNeither;
-    case grpc::StatusCode::UNAVAILABLE:
-      return Outcome::kFailure;
-    case grpc::StatusCode::INTERNAL:
-    case grpc::StatusCode::UNKNOWN:
-      return status.error_details().empty() ? Outcome::kFailure : Outcome::kSuccess;
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return timeout_ms >= kFairTimeoutMillis ? Outcome::kFailure : Outcome::kNeither;
-    default:
-      return Outcome::kSuccess;
-  }
 }
 
 // A call that was over before it began.
@@ -195,15 +178,15 @@ std::shared_ptr<BackendCall> BackendImpl::Call(MethodRef method, std::string_vie
     done(RefusalOf(wire.status()));
     return nullptr;
   }
-  const int64_t timeout_ms = options.timeout_ms;
+  const int64_t started_ms = clock_.SteadyMillis();
   const std::shared_ptr<BackendCall*> key = std::make_shared<BackendCall*>(nullptr);
   const auto call = std::make_shared<UnaryCall>(
       this, method, *wire, std::move(options),
-      [this, method, ticket, key, timeout_ms, done = std::move(done)](
+      [this, method, ticket, key, started_ms, done = std::move(done)](
           const grpc::Status& status, const grpc::ByteBuffer& response, int attempts) {
         if (attempts > 1) retries_.fetch_add(attempts - 1);
         CallResult result = ResultOf(*method, status, response);
-        Settle(ticket, OutcomeOf(status, timeout_ms));
+        Settle(ticket, OutcomeOf(status, clock_.SteadyMillis() - started_ms));
         done(std::move(result));
         Leave(*key);
       });
