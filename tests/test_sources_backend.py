@@ -9,7 +9,7 @@ from harness import credentials
 from harness.backend import ExampleBackend
 from harness.grpc_api import bearer
 from harness.process import TIMEOUT
-from harness.records import Follower, wait_source
+from harness.records import Follower, list_resources, wait_source
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def shop():
 
 
 def overrides(shop, **source):
-    stream = {"backend": "shop", "method": "orders.watch_stock", "request": {"interval": "0.02s", "sku": "tea"}, "linger": "500ms", **source}
+    stream = {"backend": "shop", "method": "orders.watch_stock", "request": {"interval": "0.02s", "sku": "tea"}, **source}
     return {
         "backends": {"shop": shop.config()},
         "streams": {"resources": [{"type": "events", "id": "stock", "backend_stream": stream}]},
@@ -42,7 +42,14 @@ def until(condition, what):
         time.sleep(0.05)
 
 
-def test_one_call_is_shared_and_ends_after_its_readers(make_covet, shop):
+def shorten_resume_window(covet):
+    """To a second: the default of streams, without reading them anew."""
+    for process in covet.processes.values():
+        process.config["streams"]["default_retention"] = {"max_age": "1s"}
+        process.reload()
+
+
+def test_one_call_is_shared_by_its_readers(make_covet, shop):
     covet = make_covet(**overrides(shop))
     with follow(covet).wait_open() as one, follow(covet).wait_open() as two:
         for follower in (one, two):
@@ -55,8 +62,38 @@ def test_one_call_is_shared_and_ends_after_its_readers(make_covet, shop):
         shown = covet.process("streams").admin("/metrics")[1]
         assert 'covet_backend_connected{backend="shop",role="streams"} 1' in shown
         assert 'covet_backend_calls_in_flight{backend="shop",role="streams"} 1' in shown
-    until(lambda: open_streams(shop) == 0, "the call goes on without readers")
-    wait_source(covet.grpc_address("streams"), "events", "stock", "IDLE")
+
+
+async def test_the_call_and_its_log_last_for_the_resume_window(make_covet, shop):
+    """Who comes back within it misses nothing; then the backend's call is cancelled and the log freed."""
+    covet = make_covet(**overrides(shop))
+    address = covet.grpc_address("streams")
+
+    def kept():
+        return list_resources(address)["events", "stock"]
+
+    with follow(covet).wait_open() as follower:
+        follower.wait(lambda f: len(f.records) >= 5, "records")
+    left = kept()
+    until(lambda: kept().last_offset >= left.last_offset + 20, "nothing is kept without readers")
+    with follow(covet, resume=(follower.epoch, follower.offset)).wait_open() as back:
+        back.wait(lambda f: len(f.records) >= 30, "what was missed")
+        assert not back.gaps
+        numbers = [int(record["sequence"]) for record in follower.records + back.records]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert open_streams(shop) == 1
+    await asyncio.to_thread(shorten_resume_window, covet)
+    async with covet.connect() as c:
+        assert c.ack["data"]["resume_window"] == 1000
+    await asyncio.to_thread(until, lambda: open_streams(shop) == 0, "the call goes on after the window")
+    until(lambda: kept().last_offset == 0, "the log is kept after the window")
+    assert kept().epoch not in ("", left.epoch)
+    wait_source(address, "events", "stock", "IDLE")
+    # A reader from before finds another epoch, over the edge too.
+    async with covet.connect() as c:
+        resume = {"resume": {"epoch": left.epoch, "offset": left.last_offset}}
+        opened = (await c.request("subscribe", {"stream_type": "events", "resource_id": "stock", "options": resume}))["data"]
+        assert opened["recovered"] is False and opened["epoch"] != left.epoch
 
 
 def test_the_backend_killed_and_restarted_is_a_gap(make_covet, shop):
@@ -142,15 +179,16 @@ async def test_a_stream_of_each_user_over_the_edge(make_covet, shop):
             assert ended["data"]["reason"] == "permission_revoked"
 
 
-def test_a_users_log_outlives_its_readers(make_covet, shop):
-    """The call ends after its linger; the log stays, so that a reader that comes back misses nothing of it."""
+def test_a_users_stream_outlives_its_readers(make_covet, shop):
+    """A user who comes back within the resume window misses nothing; after it the call ends."""
     covet = make_covet(**overrides(shop, per_user=True))
     with follow(covet).wait_open() as follower:
         follower.wait(lambda f: len(f.records) >= 5, "records")
-    place = (follower.epoch, follower.offset - 3)
-    until(lambda: open_streams(shop) == 0, "the call goes on without readers")
-    with follow(covet, resume=place).wait_open() as back:
-        back.wait(lambda f: f.gaps and len(f.records) > f.gaps[0], "records of the new call")
-        # The rest of the old call, then a gap, then the new one.
-        assert len(back.gaps) == 1 and back.gaps[0] >= 3
-        assert back.records[back.gaps[0]]["sequence"] == "1"
+    with follow(covet, resume=(follower.epoch, follower.offset - 3)).wait_open() as back:
+        back.wait(lambda f: len(f.records) >= 10, "records")
+        assert not back.gaps
+    assert shop.call("Lab/GetCounters")["watched_by"] == {"user_123": "1"}
+    shorten_resume_window(covet)
+    until(lambda: open_streams(shop) == 0, "the call goes on after the window")
+    with follow(covet).wait_open() as late:
+        assert late.epoch != follower.epoch

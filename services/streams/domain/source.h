@@ -15,11 +15,11 @@ namespace covet::streams {
 
 // How a source wants to be run.
 struct SourceTraits {
-  // Run only while someone reads, and `linger_ms` longer; else from the start to the end.
+  // Run only while someone reads and, once it was live, as long after the last reader as the stream
+  // keeps a record by age; then what the stream holds goes too. Else run from the start to the end.
+  // Only for logs in memory.
   bool on_demand = false;
-  int64_t linger_ms = 0;
-  // Each user (and each filter) has a stream of its own, in memory, gone `linger_ms` after its last
-  // reader. Only with `on_demand`.
+  // Each user (and each filter) has a stream of its own. Only with `on_demand`.
   bool per_user = false;
   bool per_filter = false;
 };

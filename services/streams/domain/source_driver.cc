@@ -76,21 +76,19 @@ class SourceDriver::Sink final : public SourceSink, public std::enable_shared_fr
 SourceDriver::SourceDriver(std::shared_ptr<Source> source, StreamLogPtr log, SourceStart start,
                            SourceEnvironment& env)
     : source_(std::move(source)),
-      traits_(source_->traits()),
       log_(std::move(log)),
       start_(std::move(start)),
       env_(env),
       backoff_(env.min_backoff_ms, env.max_backoff_ms, &env.ids) {}
 
 void SourceDriver::SetWanted(bool wanted) {
-  if (wanted_ && !wanted) unwanted_since_ms_ = env_.clock.SteadyMillis();
   wanted_ = wanted;
   Tick();
 }
 
 void SourceDriver::Tick() {
   const int64_t now = env_.clock.SteadyMillis();
-  if (sink_ != nullptr && !wanted_ && now - unwanted_since_ms_ >= traits_.linger_ms) {
+  if (sink_ != nullptr && !wanted_) {
     End();
     state_ = v1::SOURCE_STATE_IDLE;
   }

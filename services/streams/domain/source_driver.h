@@ -43,6 +43,8 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
                SourceEnvironment& env);
 
   void SetWanted(bool wanted);
+  // Whether it ever delivered.
+  bool was_live() const { return was_live_; }
   // Runs `then` once the source is live, or with SOURCE_DOWN where it has failed or is not
   // connected in time.
   void WhenLive(std::function<void(absl::Status)> then);
@@ -78,7 +80,6 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   absl::Status Down() const;
 
   const std::shared_ptr<Source> source_;
-  const SourceTraits traits_;
   const StreamLogPtr log_;
   const SourceStart start_;
   SourceEnvironment& env_;
@@ -87,7 +88,6 @@ class SourceDriver final : public std::enable_shared_from_this<SourceDriver> {
   bool wanted_ = false;
   bool stopped_ = false;
   bool was_live_ = false;
-  int64_t unwanted_since_ms_ = 0;
   int64_t next_start_ms_ = 0;
   std::shared_ptr<Sink> sink_;  // Of the run, while there is one.
   // The run itself; the control thread alone looks into it.

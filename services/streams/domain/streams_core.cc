@@ -1,6 +1,7 @@
 #include "services/streams/domain/streams_core.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -120,17 +121,19 @@ bool StreamsCore::Update(Resource& resource, ResourceDefinition definition) {
 }
 
 void StreamsCore::RemoveResource(Resource& resource, const std::string& reason) {
-  for (const auto& [variant, stream] : resource.streams) CloseStream(stream, reason);
+  for (const auto& [variant, stream] : resource.streams) {
+    CloseStream(stream, reason, /*keep_log=*/variant.empty());
+  }
   resource.streams.clear();
 }
 
-void StreamsCore::CloseStream(const StreamPtr& stream, const std::string& reason) {
+void StreamsCore::CloseStream(const StreamPtr& stream, const std::string& reason, bool keep_log) {
   for (StreamFollower* follower : std::exchange(stream->followers, {})) follower->OnClosed(reason);
-  if (!stream->variant.empty()) {
-    --variants_;
-    stream->log->Delete(ResourceNotFound(stream->resource->name));
-  } else {
+  if (!stream->variant.empty()) --variants_;
+  if (keep_log) {
     stream->log->Close(ResourceNotFound(stream->resource->name));
+  } else {
+    stream->log->Delete(ResourceNotFound(stream->resource->name));
   }
   stream->resource = nullptr;
   if (stream->driver != nullptr) stream->driver->Stop([] {});
@@ -160,7 +163,7 @@ absl::StatusOr<StreamPtr> StreamsCore::MakeStream(Resource& resource, const std:
                                                   const StreamCaller* caller,
                                                   const v1::Filter& filter) {
   if (!variant.empty()) {
-    if (variants_ >= options_.max_variants && !DropLongestUnused()) {
+    if (variants_ >= options_.max_variants && !DropLongestUnread()) {
       return Unavailable("too many streams of users and filters are open");
     }
     ++variants_;
@@ -174,7 +177,7 @@ absl::StatusOr<StreamPtr> StreamsCore::MakeStream(Resource& resource, const std:
   auto stream = std::make_shared<Stream>();
   stream->resource = &resource;
   stream->variant = variant;
-  stream->unused_since_ms = env_.clock.SteadyMillis();
+  stream->unread_since_ms = env_.clock.SteadyMillis();
   // The log calls only while its stream is open, and so while the stream is there.
   stream->log =
       std::make_shared<StreamLog>(LogIdOf(resource, variant), memory ? env_.memory : env_.disk,
@@ -196,9 +199,18 @@ absl::StatusOr<StreamPtr> StreamsCore::MakeStream(Resource& resource, const std:
   return stream;
 }
 
+int64_t StreamsCore::ResumeWindowMs(const Resource& resource) {
+  const int64_t max_age_ms = resource.definition.retention.max_age_ms;
+  return max_age_ms > 0 ? max_age_ms : std::numeric_limits<int64_t>::max();
+}
+
 void StreamsCore::UpdateDemand(Stream& stream) {
   if (stream.driver == nullptr || stream.resource == nullptr || !stream.log->ready()) return;
-  stream.driver->SetWanted(!stream.resource->traits.on_demand || !stream.followers.empty());
+  const int64_t unread_ms = env_.clock.SteadyMillis() - stream.unread_since_ms;
+  // Where it never delivered there is nothing to come back to.
+  const bool missed = stream.driver->was_live() && unread_ms < ResumeWindowMs(*stream.resource);
+  stream.driver->SetWanted(!stream.resource->traits.on_demand || !stream.followers.empty() ||
+                           missed);
 }
 
 // Requests.
@@ -232,6 +244,7 @@ void StreamsCore::Publish(const StreamCaller& caller, v1::StreamType type, const
   if (stream == nullptr) {
     return reply(InvalidField("resource_id", "a resource with one stream for all", id));
   }
+  stream->published_at_ms = env_.clock.SteadyMillis();
   const auto append = [this, stream, reply](RecordBuffer buffer) {
     const auto bytes = static_cast<int64_t>(buffer.bytes());
     stream->log->Append(std::move(buffer), /*bounded=*/true,
@@ -408,7 +421,7 @@ void StreamsCore::BeginFollow(const v1::SubscribeRequest& request, const StreamP
 
 void StreamsCore::Unfollow(const StreamPtr& stream, StreamFollower* follower) {
   std::erase(stream->followers, follower);
-  if (stream->followers.empty()) stream->unused_since_ms = env_.clock.SteadyMillis();
+  if (stream->followers.empty()) stream->unread_since_ms = env_.clock.SteadyMillis();
   UpdateDemand(*stream);
 }
 

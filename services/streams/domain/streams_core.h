@@ -49,15 +49,16 @@ struct Resource;
 // One log of a resource with its source and readers.
 struct Stream {
   Resource* resource = nullptr;
-  // Of a resource with streams of its users or filters; else empty. One that nobody reads any more
-  // stays as long as its records do, so that its readers may resume.
+  // Of a resource with streams of its users or filters; else empty.
   std::string variant;
   StreamLogPtr log;
   std::shared_ptr<SourceDriver> driver;  // Null without a source.
   std::vector<StreamFollower*> followers;
-  int64_t unused_since_ms = 0;  // Steady; for variants.
+  // Steady. Since when nobody has read it, and the last Publish.
+  int64_t unread_since_ms = 0;
+  int64_t published_at_ms = 0;
 
-  bool unused() const { return followers.empty() && log->ready(); }
+  bool unread() const { return followers.empty() && log->ready(); }
 };
 using StreamPtr = std::shared_ptr<Stream>;
 
@@ -171,15 +172,20 @@ class StreamsCore {
   StreamPtr FindStream(const Resource& resource, const std::string& variant) const;
   absl::StatusOr<StreamPtr> MakeStream(Resource& resource, const std::string& variant,
                                        const StreamCaller* caller, const v1::Filter& filter);
+  // How long after its last reader a stream of `resource` stays as it is, its source running on
+  // demand included, so that a reader who comes back misses nothing: as long as it keeps a record.
+  static int64_t ResumeWindowMs(const Resource& resource);
   void UpdateDemand(Stream& stream);
   void BeginFollow(const v1::SubscribeRequest& request, const StreamPtr& stream,
                    StreamFollower* follower, const Reply<FollowStart>& reply);
-  void CloseStream(const StreamPtr& stream, const std::string& reason);
+  void CloseStream(const StreamPtr& stream, const std::string& reason, bool keep_log);
   void RemoveResource(Resource& resource, const std::string& reason);
   bool Update(Resource& resource, ResourceDefinition definition);
-  void DropUnusedVariants();
+  // Ends what has been without readers for longer than they may resume.
+  void DropUnread();
+  void DropUnreadOf(Resource& resource, int64_t now);
   // False if every one of them has readers.
-  bool DropLongestUnused();
+  bool DropLongestUnread();
   void KeepCachesBounded();
   static void Describe(const Resource& resource, v1::Resource* out);
   template <typename Act>

@@ -93,9 +93,11 @@ class StreamsCoreTest : public testing::Test {
   }
 
   // A resource `metrics:db` with a source.
-  std::shared_ptr<TestSource> SetSource(SourceTraits traits) {
+  std::shared_ptr<TestSource> SetSource(SourceTraits traits, int64_t max_age_ms = 0) {
     auto source = std::make_shared<TestSource>(traits);
     ResourceDefinition definition = Definition(v1::STREAM_TYPE_METRICS, "db");
+    definition.memory = traits.on_demand;
+    definition.retention.max_age_ms = max_age_ms;
     definition.source = source;
     Set({definition});
     return source;
@@ -383,8 +385,8 @@ TEST_F(StreamsCoreTest, StartsAFailedSourceAgainFromWhatIsCommitted) {
   EXPECT_EQ(core_.source_counters().starts, 3);
 }
 
-TEST_F(StreamsCoreTest, RunsASourceOnDemandAndALittleLonger) {
-  const auto source = SetSource({.on_demand = true, .linger_ms = 1'000});
+TEST_F(StreamsCoreTest, RunsASourceOnDemandAndThroughTheResumeWindow) {
+  const auto source = SetSource({.on_demand = true}, 1'000);
   Advance(100);
   EXPECT_EQ(source->running, 0);
   EXPECT_EQ(Described().source().state(), v1::SOURCE_STATE_IDLE);
@@ -400,6 +402,97 @@ TEST_F(StreamsCoreTest, RunsASourceOnDemandAndALittleLonger) {
   Advance(1);
   EXPECT_EQ(source->running, 0);
   EXPECT_EQ(Described().source().state(), v1::SOURCE_STATE_IDLE);
+}
+
+TEST_F(StreamsCoreTest, AReaderWhoComesBackWithinTheWindowMissesNothing) {
+  const auto source = SetSource({.on_demand = true}, 1'000);
+  TestFollower follower;
+  auto start = Follow(follower);
+  source->sinks[0]->SetLive();
+  source->sinks[0]->Append(Records(2));
+  executor_.Run();
+  ASSERT_TRUE(start->ok());
+  const std::string epoch = (*start)->epoch;
+  core_.Unfollow((*start)->stream, &follower);
+  Advance(900);
+  source->sinks[0]->Append(Records(3));
+  executor_.Run();
+  v1::SubscribeRequest resume;
+  resume.mutable_resume()->set_epoch(epoch);
+  resume.mutable_resume()->set_offset(2);
+  start = Follow(follower, resume);
+  ASSERT_TRUE(start->ok());
+  EXPECT_TRUE((*start)->recovered);
+  EXPECT_EQ((*start)->cursor, 2);
+  EXPECT_EQ((*start)->head, 5);
+  EXPECT_EQ(source->starts.size(), 1);
+  // The window begins anew with the last reader's going.
+  Advance(5'000);
+  core_.Unfollow((*start)->stream, &follower);
+  Advance(999);
+  EXPECT_EQ(source->running, 1);
+  EXPECT_EQ(Described().epoch(), epoch);
+  // After it nothing is left, and whoever comes is told so.
+  Advance(1);
+  EXPECT_EQ(source->running, 0);
+  EXPECT_EQ(Described().last_offset(), 0);
+  EXPECT_NE(Described().epoch(), epoch);
+  start = Follow(follower, resume);
+  ASSERT_EQ(source->starts.size(), 2);
+  source->sinks[1]->SetLive();
+  executor_.Run();
+  ASSERT_TRUE(start->ok());
+  EXPECT_FALSE((*start)->recovered);
+  EXPECT_EQ((*start)->epoch, Described().epoch());
+}
+
+TEST_F(StreamsCoreTest, AnUnreadSourceThatFailsIsStartedAgainWithinTheWindow) {
+  const auto source = SetSource({.on_demand = true}, 60'000);
+  TestFollower follower;
+  const auto start = Follow(follower);
+  source->sinks[0]->SetLive();
+  executor_.Run();
+  ASSERT_TRUE(start->ok());
+  core_.Unfollow((*start)->stream, &follower);
+  source->sinks[0]->Fail(absl::UnavailableError("gone"));
+  executor_.Run();
+  ASSERT_EQ(source->running, 0);
+  Advance(1'000);
+  ASSERT_EQ(source->running, 1);
+  EXPECT_TRUE(source->starts[1].again);
+  Advance(59'000);
+  EXPECT_EQ(source->running, 0);
+  Advance(60'000);
+  EXPECT_EQ(source->starts.size(), 2);
+}
+
+TEST_F(StreamsCoreTest, WhatWasPublishedStaysAsLongWithoutReaders) {
+  const auto source = SetSource({.on_demand = true}, 1'000);
+  Advance(5'000);
+  ASSERT_TRUE(Publish(Caller("admin"), v1::STREAM_TYPE_METRICS, "db").ok());
+  Advance(999);
+  EXPECT_EQ(Described().last_offset(), 1);
+  Advance(1);
+  EXPECT_EQ(Described().last_offset(), 0);
+  EXPECT_EQ(source->starts.size(), 0);
+}
+
+TEST_F(StreamsCoreTest, AWindowThatBecomesShorterEndsWhatIsOverByIt) {
+  const auto source = SetSource({.on_demand = true}, 60'000);
+  TestFollower follower;
+  const auto start = Follow(follower);
+  source->sinks[0]->SetLive();
+  executor_.Run();
+  core_.Unfollow((*start)->stream, &follower);
+  Advance(2'000);
+  EXPECT_EQ(source->running, 1);
+  ResourceDefinition definition = Definition(v1::STREAM_TYPE_METRICS, "db");
+  definition.memory = true;
+  definition.source = source;
+  definition.retention.max_age_ms = 1'000;
+  Set({definition});
+  Advance(1);
+  EXPECT_EQ(source->running, 0);
 }
 
 TEST_F(StreamsCoreTest, GivesUpWaitingForASourceThatDoesNotConnect) {
@@ -431,8 +524,7 @@ TEST_F(StreamsCoreTest, HoldsASourceUpThatIsAheadOfTheLog) {
 }
 
 TEST_F(StreamsCoreTest, GivesEachUserAndFilterAStreamWhereTheSourceAsksForIt) {
-  const auto source =
-      SetSource({.on_demand = true, .linger_ms = 500, .per_user = true, .per_filter = true});
+  const auto source = SetSource({.on_demand = true, .per_user = true, .per_filter = true}, 500);
   TestFollower edge;
   edge.caller = {std::make_shared<const common::v1::Identity>(), true};
   EXPECT_TRUE((*Follow(edge))->per_user);
@@ -465,12 +557,7 @@ TEST_F(StreamsCoreTest, GivesEachUserAndFilterAStreamWhereTheSourceAsksForIt) {
 }
 
 TEST_F(StreamsCoreTest, KeepsAUsersStreamAsLongAsItsRecordsAfterTheLastReader) {
-  const auto source = std::make_shared<TestSource>(
-      SourceTraits{.on_demand = true, .linger_ms = 500, .per_user = true});
-  ResourceDefinition definition = Definition(v1::STREAM_TYPE_METRICS, "db");
-  definition.source = source;
-  definition.retention.max_age_ms = 60'000;
-  Set({definition});
+  const auto source = SetSource({.on_demand = true, .per_user = true}, 60'000);
   const auto follow = [&](TestFollower& follower, const v1::SubscribeRequest& request = {}) {
     follower.caller = Caller("admin", "one");
     const auto start = Follow(follower, request);
@@ -484,9 +571,8 @@ TEST_F(StreamsCoreTest, KeepsAUsersStreamAsLongAsItsRecordsAfterTheLastReader) {
   source->sinks.back()->Append(Records(3));
   executor_.Run();
   core_.Unfollow(first.stream, &one);
-  Advance(500);
   Advance(59'000);
-  EXPECT_EQ(source->running, 0);
+  EXPECT_EQ(source->running, 1);
   v1::SubscribeRequest resume;
   resume.mutable_resume()->set_epoch(first.epoch);
   resume.mutable_resume()->set_offset(1);
@@ -494,7 +580,7 @@ TEST_F(StreamsCoreTest, KeepsAUsersStreamAsLongAsItsRecordsAfterTheLastReader) {
   const auto resumed = follow(later, resume);
   EXPECT_TRUE(resumed.recovered);
   EXPECT_EQ(resumed.cursor, 1);
-  EXPECT_TRUE(source->starts.back().again);
+  EXPECT_EQ(source->starts.size(), 1);
   core_.Unfollow(resumed.stream, &later);
   Advance(60'000);
   TestFollower last;

@@ -1,6 +1,5 @@
 // What the core does without being asked: permissions, ticks, bounds.
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -31,49 +30,60 @@ void StreamsCore::Tick() {
   if (tell) next_follower_tick_ms_ = now + kFollowerTickMs;
   ForEachStream([&](const StreamPtr& stream) {
     stream->log->Tick();
-    if (stream->driver != nullptr) stream->driver->Tick();
+    UpdateDemand(*stream);
     if (!tell) return;
     for (size_t i = stream->followers.size(); i-- > 0;) {
       if (i < stream->followers.size()) stream->followers[i]->OnTick();
     }
   });
-  if (variants_ > 0) DropUnusedVariants();
+  DropUnread();
   KeepCachesBounded();
 }
 
-void StreamsCore::DropUnusedVariants() {
+void StreamsCore::DropUnread() {
   const int64_t now = env_.clock.SteadyMillis();
   int64_t unread_bytes = 0;
   for (const auto& [key, resource] : resources_) {
-    if (!resource->has_variants()) continue;
-    const int64_t max_age_ms = resource->definition.retention.max_age_ms;
-    const int64_t keep_ms = max_age_ms > 0 ? std::max(resource->traits.linger_ms, max_age_ms)
-                                           : std::numeric_limits<int64_t>::max();
-    std::erase_if(resource->streams, [&](const auto& entry) {
-      const StreamPtr& stream = entry.second;
-      if (!stream->unused() || now - stream->unused_since_ms < keep_ms) {
-        if (stream->unused()) unread_bytes += stream->log->bytes();
-        return false;
-      }
-      CloseStream(stream, "removed");
-      return true;
-    });
+    if (!resource->traits.on_demand) continue;
+    DropUnreadOf(*resource, now);
+    for (const auto& [variant, stream] : resource->streams) {
+      if (!variant.empty() && stream->unread()) unread_bytes += stream->log->bytes();
+    }
   }
-  if (unread_bytes > options_.max_unread_bytes) DropLongestUnused();
+  if (unread_bytes > options_.max_unread_bytes) DropLongestUnread();
 }
 
-bool StreamsCore::DropLongestUnused() {
+void StreamsCore::DropUnreadOf(Resource& resource, int64_t now) {
+  const int64_t keep_ms = ResumeWindowMs(resource);
+  bool renew = false;
+  std::erase_if(resource.streams, [&](const auto& entry) {
+    const StreamPtr& stream = entry.second;
+    const int64_t used_ms = std::max(stream->unread_since_ms, stream->published_at_ms);
+    if (!stream->unread() || now - used_ms < keep_ms) return false;
+    if (stream->variant.empty()) {
+      if (stream->log->head() == 0) return false;
+      renew = true;
+    }
+    CloseStream(stream, "removed", /*keep_log=*/false);
+    return true;
+  });
+  if (!renew) return;
+  const absl::StatusOr<StreamPtr> stream = MakeStream(resource, "", nullptr, {});
+  (*stream)->log->WhenReady([](const absl::Status&) {});
+}
+
+bool StreamsCore::DropLongestUnread() {
   Stream* longest = nullptr;
   ForEachStream([&](const StreamPtr& stream) {
-    if (stream->variant.empty() || !stream->unused()) return;
-    if (longest == nullptr || stream->unused_since_ms < longest->unused_since_ms) {
+    if (stream->variant.empty() || !stream->unread()) return;
+    if (longest == nullptr || stream->unread_since_ms < longest->unread_since_ms) {
       longest = stream.get();
     }
   });
   if (longest == nullptr) return false;
   auto& streams = longest->resource->streams;
   const auto it = streams.find(longest->variant);
-  CloseStream(it->second, "removed");
+  CloseStream(it->second, "removed", /*keep_log=*/false);
   streams.erase(it);
   return true;
 }

@@ -11,7 +11,6 @@
 #include "absl/synchronization/notification.h"
 #include "common/backends/caller_metadata.h"
 #include "common/base/thread_executor.h"
-#include "common/config/config.h"
 #include "common/logging/log.h"
 #include "services/streams/sources/backend/stream_request.h"
 
@@ -158,7 +157,6 @@ class BackendSource final : public Source {
 
   SourceTraits traits() const override {
     return {.on_demand = true,
-            .linger_ms = config::Millis(config_.linger()),
             .per_user = config_.per_user(),
             .per_filter = !config_.filter_fields().empty()};
   }
