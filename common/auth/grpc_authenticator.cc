@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/auth/metadata_keys.h"
+#include "common/base/proto_time.h"
 #include "common/base/string_map.h"
 #include "common/errors/error.h"
 
@@ -20,8 +21,7 @@ std::string_view ToStd(grpc::string_ref text) { return {text.data(), text.size()
 
 bool HasExpired(const Identity& identity, int64_t now_ms) {
   if (!identity.has_expires_at()) return false;
-  return now_ms >=
-         identity.expires_at().seconds() * 1000 + identity.expires_at().nanos() / 1'000'000;
+  return now_ms >= Millis(identity.expires_at());
 }
 
 class PeerTokenInterceptor final : public grpc::experimental::Interceptor {

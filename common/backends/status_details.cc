@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/proto_time.h"
 #include "common/errors/error.h"
 #include "common/payload/json_writer.h"
 #include "common/payload/utf8.h"
@@ -131,7 +132,7 @@ class DetailsReader {
       } else if (detail.Is<google::rpc::RetryInfo>() && detail.UnpackTo(&retry)) {
         const auto& delay = retry.retry_delay();
         if (delay.seconds() >= 0 && delay.seconds() <= kMaxRetrySeconds && delay.nanos() >= 0) {
-          error_.retry_after_ms = delay.seconds() * 1000 + delay.nanos() / 1'000'000;
+          error_.retry_after_ms = Millis(delay);
         }
       } else if (!detail.Is<google::rpc::DebugInfo>()) {
         if (const std::string json = AnyJson(detail, schema_); !json.empty()) {

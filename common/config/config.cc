@@ -46,7 +46,6 @@ bool RunsRole(const Config& config, std::string_view role) {
 
 bool RunsEverything(const Config& config) { return RolesOf(config).size() == AllRoles().size(); }
 
-int64_t Millis(const google::protobuf::Duration& duration) { return Nanos(duration) / 1000000; }
 int64_t Micros(const google::protobuf::Duration& duration) { return Nanos(duration) / 1000; }
 
 int64_t MemoryBudget(const Config& config) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/proto_time.h"
 #include "covet/config/v1/config.pb.h"
 
 // Reading what a loaded configuration says. Loading is in loader.h.
@@ -24,8 +25,8 @@ bool RunsRole(const Config& config, std::string_view role);
 // Whether nothing of the deployment runs elsewhere: the target is `all`, or names every role.
 bool RunsEverything(const Config& config);
 
+using covet::Millis;
 // Rounded down; a Duration of the configuration always fits.
-int64_t Millis(const google::protobuf::Duration& duration);
 int64_t Micros(const google::protobuf::Duration& duration);
 
 // Bytes that queues of this process may hold: memory.budget_bytes, or half of what the cgroup or

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/proto_time.h"
 #include "common/base/slot.h"
 #include "common/payload/json_writer.h"
 #include "common/payload/struct_json.h"
@@ -34,8 +35,7 @@ std::string MetadataJson(const rooms::v1::Room& room) {
   if (room.metadata().fields().contains("created_at")) return json;
   json.pop_back();
   std::string created;
-  payload::AppendRfc3339Millis(
-      &created, room.created_at().seconds() * 1000 + room.created_at().nanos() / 1'000'000);
+  payload::AppendRfc3339Millis(&created, Millis(room.created_at()));
   // Whole seconds read as the specification shows them.
   if (created.ends_with(".000Z")) created.replace(created.size() - 5, 5, "Z");
   payload::AppendStringMember(&json, "created_at", created);

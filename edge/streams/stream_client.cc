@@ -3,6 +3,7 @@
 #include <atomic>
 #include <utility>
 
+#include "common/base/proto_time.h"
 #include "common/errors/error.h"
 #include "common/logging/log.h"
 
@@ -47,7 +48,7 @@ StreamBatchPtr ToBatch(google::protobuf::RepeatedPtrField<streams::v1::Record>* 
     if (record.offset() <= after) continue;
     int64_t expires_at_ms = 0;
     if (record.has_ttl()) {
-      expires_at_ms = now_ms + record.ttl().seconds() * 1000 + record.ttl().nanos() / 1'000'000;
+      expires_at_ms = now_ms + Millis(record.ttl());
     }
     batch->records.push_back(
         {record.offset(), std::move(*record.mutable_payload()->mutable_json()), expires_at_ms});

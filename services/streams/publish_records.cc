@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/proto_time.h"
 #include "common/config/config.h"
 #include "common/errors/error.h"
 #include "common/eventlog/dedup_index.h"
@@ -37,8 +38,7 @@ absl::Status AddRecord(const v1::NewRecord& record, std::string_view user_id,
                        RecordBuffer* buffer) {
   RecordFields fields;
   if (record.has_timestamp()) {
-    fields.timestamp_ms =
-        record.timestamp().seconds() * 1000 + record.timestamp().nanos() / 1'000'000;
+    fields.timestamp_ms = Millis(record.timestamp());
   }
   fields.severity = record.severity();
   tags->assign(record.tags().begin(), record.tags().end());

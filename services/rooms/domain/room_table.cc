@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/proto_time.h"
 #include "common/base/slot.h"
 #include "common/policy/glob.h"
 #include "services/rooms/domain/errors.h"
@@ -20,10 +21,6 @@ constexpr int32_t kScanPage = 1'000;
 constexpr int64_t kAgeScanMs = 200;
 
 std::string KeyOf(std::string_view room_id) { return std::string(kRoomKeyPrefix).append(room_id); }
-
-int64_t Millis(const google::protobuf::Duration& duration) {
-  return duration.seconds() * 1000 + duration.nanos() / 1'000'000;
-}
 
 }  // namespace
 

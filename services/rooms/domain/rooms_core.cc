@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/proto_time.h"
 #include "common/payload/json_scanner.h"
 #include "covet/rooms/v1/storage.pb.h"
 #include "services/rooms/domain/errors.h"
@@ -260,7 +261,7 @@ void RoomsCore::Publish(const IdentityPtr& caller, const v1::PublishRequest& req
   if (request.idempotency_key().size() > kMaxIdLength) {
     return reply(InvalidField("idempotency_key", "at most 128 characters", "more"));
   }
-  const int64_t ttl_ms = request.ttl().seconds() * 1000 + request.ttl().nanos() / 1'000'000;
+  const int64_t ttl_ms = Millis(request.ttl());
   if (ttl_ms < 0) return reply(InvalidField("ttl", "not negative", "a negative duration"));
   v1::StoredEvent event;
   event.set_event_type(request.event_type());
@@ -492,7 +493,7 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
   stored.set_notification_id(env_.ids.NewId("notif_"));
   *stored.mutable_content() = std::move(*request.mutable_notification());
   stored.set_time_ms(env_.clock.WallMillis());
-  int64_t ttl_ms = request.ttl().seconds() * 1000 + request.ttl().nanos() / 1'000'000;
+  int64_t ttl_ms = Millis(request.ttl());
   if (ttl_ms < 0) return reply(InvalidField("ttl", "not negative", "a negative duration"));
   if (ttl_ms == 0) ttl_ms = options_.notification_ttl_ms;
   stored.set_expires_ms(stored.time_ms() + ttl_ms);
