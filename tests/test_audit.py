@@ -1,5 +1,6 @@
 """The audit log: what it tells of, and that it tells of a refused action once."""
 
+import asyncio
 import json
 
 import grpc
@@ -8,6 +9,7 @@ from google.protobuf import struct_pb2
 
 from harness import credentials
 from harness.grpc_api import Api, bearer, module
+from harness.process import TIMEOUT
 from harness.uploads import Upload
 
 CALLER = {"caller": {"grants": [{"action": "rpc:call", "pattern": "rooms.*"}]}}
@@ -78,6 +80,26 @@ async def test_a_refused_message_is_told_once(make_covet, mode):
     assert all(record["reason"] for record in denied)
 
 
+async def test_a_refused_upload_is_told_once_whatever_was_sent_behind_it(make_covet):
+    covet = make_covet("split", roles=CALLER)
+    upload = Upload(b"x" * 300, chunk_size=100)
+    # Everything is on its way before the service can answer the start.
+    covet.process("files").pause()
+    async with covet.connect("mallory", roles=["caller"]) as c:
+        sent = [await c.send("file_upload_start", upload.start_data, id=upload.id, metadata={"correlation_id": "start"})]
+        sent += [await upload.send(c, index) for index in range(2)]
+        async with asyncio.timeout(TIMEOUT):
+            while "\ncovet_edge_chunks_total 2\n" not in (await asyncio.to_thread(covet.edge.admin, "/metrics"))[1]:
+                await asyncio.sleep(0.02)
+        covet.process("files").resume()
+        for id in sent:
+            error = (await c.reply(id))["data"]
+            assert error["error_code"] == "PERMISSION_DENIED", error
+    covet.__exit__(None, None, None)
+    denied = [record for record in audit_records(covet) if record["event"] == "permission_denied"]
+    assert [(r["correlation_id"], r["action"], r["resource"]) for r in denied] == [("start", "file:upload", "data.bin")]
+
+
 @pytest.mark.parametrize("mode", ["all", "split"])
 def test_a_refused_grpc_call_is_told_once(make_covet, mode):
     covet = make_covet(mode, roles=CALLER)
@@ -127,10 +149,17 @@ async def test_what_is_done_to_rooms_users_and_files_is_told(make_covet):
             "everyone": (None, {"everyone": True}),
             "delete": ("DeleteRoom", {"room_id": room}),
         }
-        upload = Upload(b"x")
-        file_id = (await upload.run(c))["file_id"]
-        await upload.processed(c)
-        with Api(covet.grpc_address("files"), bearer("owner")) as api:
+        upload, resumed = Upload(b"x"), Upload(b"y")
+        for each, name in ((upload, "start"), (resumed, "first")):
+            await c.reply(await c.send("file_upload_start", each.start_data, id=each.id, metadata={"correlation_id": name}))
+        await c.reply(await c.send("file_upload_resume", {"upload_id": resumed.id}, metadata={"correlation_id": "resume"}))
+        files = []
+        for each in (upload, resumed):
+            await each.send_all(c, 1)
+            files.append((await each.complete(c))["file_id"])
+            await each.processed(c)
+        file_id = files[0]
+        with Api(covet.grpc_address("files"), (*bearer("owner"), ("x-correlation-id", "delete_file"))) as api:
             api.files("Delete", module("files.v1.files_pb2").DeleteRequest(file_id=file_id))
         with Api(covet.grpc_address("rooms")) as api:
             for name, (method, fields) in done.items():
@@ -153,7 +182,8 @@ async def test_what_is_done_to_rooms_users_and_files_is_told(make_covet):
         ("notification_sent", "room", "operator", f"room:{room}"),
         ("notification_sent", "everyone", "operator", "everyone"),
         ("room_changed", "delete", "operator", room, "deleted"),
-        # Of files: the owner, and no correlation id.
-        ("file_changed", "owner", file_id, upload.id, "uploaded"),
-        ("file_changed", "owner", file_id, upload.id, "deleted"),
+        # Of files: the owner.
+        ("file_changed", "start", "owner", file_id, upload.id, "uploaded"),
+        ("file_changed", "resume", "owner", files[1], resumed.id, "uploaded"),
+        ("file_changed", "delete_file", "owner", file_id, upload.id, "deleted"),
     ])

@@ -37,7 +37,8 @@ inline constexpr std::string_view kRoomChanged = "room_changed";
 inline constexpr std::string_view kMemberRemoved = "member_removed";
 // Someone sent a notification [user_id, recipient].
 inline constexpr std::string_view kNotificationSent = "notification_sent";
-// A user's file was uploaded, deleted, or expired [user_id, file_id, upload_id, change].
+// A user's file was uploaded, deleted, or expired [user_id, file_id, upload_id, change,
+// correlation_id; empty for what nobody asked for].
 inline constexpr std::string_view kFileChanged = "file_changed";
 // A gRPC caller could not be authenticated [address, method, reason].
 inline constexpr std::string_view kCallRefused = "call_refused";

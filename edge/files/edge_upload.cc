@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/auth/crypto.h"
+#include "common/base/proto_time.h"
 #include "edge/session/error_replies.h"
 
 namespace covet::edge {
@@ -91,15 +92,23 @@ EdgeUpload::~EdgeUpload() {
 void EdgeUpload::Open(bool begins) {
   if (stream_) return;
   stream_ = env_.gateway.OpenUpload(env_.thread, env_.session.identity(), weak_from_this());
-  if (begins) return;
   // Nobody asked: its answer has no tag.
+  if (!begins) SendResume(0);
+}
+
+void EdgeUpload::SendResume(int64_t tag) {
   UploadRequest resume;
   resume.mutable_resume()->set_upload_id(upload_id_);
+  resume.set_tag(tag);
+  resume.set_correlation_id(correlation_id_);
   stream_->Send(std::move(resume));
 }
 
 int64_t EdgeUpload::Await(Kind kind, const ClientMessage& message, int64_t bytes) {
   const int64_t tag = next_tag_++;
+  if (kind == Kind::kStart || kind == Kind::kResume || correlation_id_.empty()) {
+    correlation_id_ = message.correlation_id.empty() ? message.id : message.correlation_id;
+  }
   pending_.emplace(tag, Pending{kind, env_.session.Begin(message, ""), bytes});
   if (kind != Kind::kChunk) return tag;
   ++pending_chunks_;
@@ -149,16 +158,15 @@ void EdgeUpload::Start(const ClientMessage& message, const FileUploadStartMessag
   out->set_sha256(std::string(start.sha256));
   if (!start.metadata.empty()) out->mutable_metadata()->set_json(std::string(start.metadata));
   request.set_tag(Await(Kind::kStart, message));
+  request.set_correlation_id(correlation_id_);
   Open(/*begins=*/true);
   stream_->Send(std::move(request));
 }
 
 void EdgeUpload::Resume(const ClientMessage& message) {
-  UploadRequest request;
-  request.mutable_resume()->set_upload_id(upload_id_);
-  request.set_tag(Await(Kind::kResume, message));
+  const int64_t tag = Await(Kind::kResume, message);
   Open(/*begins=*/true);
-  stream_->Send(std::move(request));
+  SendResume(tag);
 }
 
 void EdgeUpload::Chunk(const ClientMessage& message, const FileChunkMessage& chunk,
@@ -206,8 +214,7 @@ void EdgeUpload::OnResponse(UploadResponse response) {
       shown.total_chunks = ready.total_chunks();
       shown.received = received;
       shown.window = ready.window();
-      shown.expires_at_ms =
-          ready.expires_at().seconds() * 1000 + ready.expires_at().nanos() / 1'000'000;
+      shown.expires_at_ms = Millis(ready.expires_at());
       return env_.session.Reply(encoder.FileUploadReady(shown, request.reply_to()),
                                 request.priority);
     }
@@ -285,8 +292,13 @@ void EdgeUpload::Refuse(int64_t tag, const ErrorMessage& error) {
   if (TakePending(tag, &request)) env_.session.Refuse(request, error);
 }
 
+// One refusal that answers many is told to the audit log once, for what came first.
 void EdgeUpload::RefuseAll(const ErrorMessage& error) {
-  while (!pending_.empty()) Refuse(pending_.begin()->first, error);
+  if (!pending_.empty()) Refuse(pending_.begin()->first, error);
+  Request request;
+  while (!pending_.empty()) {
+    if (TakePending(pending_.begin()->first, &request)) env_.session.RefuseToo(request, error);
+  }
 }
 
 // What comes from now on is asked anew. The stream's end may still be on its way.
@@ -310,12 +322,7 @@ void EdgeUpload::OnGoodEnd() {
   for (const int64_t tag : late) Refuse(tag, error);
   if (again.empty()) return env_.forget(upload_id_);
   Open(/*begins=*/true);
-  for (const int64_t tag : again) {
-    UploadRequest resume;
-    resume.mutable_resume()->set_upload_id(upload_id_);
-    resume.set_tag(tag);
-    stream_->Send(std::move(resume));
-  }
+  for (const int64_t tag : again) SendResume(tag);
 }
 
 void EdgeUpload::OnEnd(const absl::Status& status) {

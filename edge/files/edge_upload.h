@@ -62,6 +62,7 @@ class EdgeUpload final : public UploadListener, public std::enable_shared_from_t
   int64_t Await(Kind kind, const ClientMessage& message, int64_t bytes = 0);
   // Takes what waits under this tag; false if nothing does.
   bool TakePending(int64_t tag, Request* request);
+  void SendResume(int64_t tag);
   void Refuse(int64_t tag, const ErrorMessage& error);
   void RefuseAll(const ErrorMessage& error);
   void UpdateHold();
@@ -77,6 +78,7 @@ class EdgeUpload final : public UploadListener, public std::enable_shared_from_t
   std::shared_ptr<UploadStream> stream_;
   std::map<int64_t, Pending> pending_;
   int64_t next_tag_ = 1;
+  std::string correlation_id_;  // Of the last start or resume, or of what came without one.
   int64_t pending_chunks_ = 0;
   int64_t window_;
   bool held_ = false;

@@ -226,22 +226,27 @@ void Session::SendOrdered(std::string text) {
 
 void Session::Refuse(const ClientMessage& message, const ErrorMessage& error) {
   const ReplyTo to{message.id, message.correlation_id};
-  NoteRefusal(error, to, MethodOf(message));
+  thread_.counters().CountError(error.code);
+  AuditRefusal(error, to, MethodOf(message));
   Reply(std::holds_alternative<RpcCallMessage>(message.body) ? thread_.encoder().RpcError(error, to)
                                                              : thread_.encoder().Error(error, to),
         message.priority);
 }
 
 void Session::Refuse(const Request& request, const ErrorMessage& error) {
+  AuditRefusal(error, request.reply_to(), request.method);
+  RefuseToo(request, error);
+}
+
+void Session::RefuseToo(const Request& request, const ErrorMessage& error) {
   const ReplyTo to = request.reply_to();
-  NoteRefusal(error, to, request.method);
+  thread_.counters().CountError(error.code);
   Reply(request.call != 0 ? thread_.encoder().RpcError(error, to)
                           : thread_.encoder().Error(error, to),
         request.priority);
 }
 
-void Session::NoteRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method) {
-  thread_.counters().CountError(error.code);
+void Session::AuditRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method) {
   if (error.code != TraitsOf(ErrorCode::kPermissionDenied).protocol_code) return;
   ErrorDetails details = TextsOf(error);
   // A backend of others need not say what it refused.

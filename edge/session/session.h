@@ -80,6 +80,8 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   // Answers with `error`, an rpc_call with `rpc_error`.
   void Refuse(const ClientMessage& message, const ErrorMessage& error);
   void Refuse(const Request& request, const ErrorMessage& error);
+  // Answers one more request with what Refuse has answered another; not told to the audit log.
+  void RefuseToo(const Request& request, const ErrorMessage& error);
   // Bytes that a handler holds for this session until its socket has drained, or, negative, no
   // longer holds: they count as queued.
   void Hold(int64_t bytes) { held_bytes_ += bytes; }
@@ -99,9 +101,8 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   // What all requests have in common; false if the message has been refused.
   bool Admit(const ClientMessage& message);
   bool IsFreeResume(const ClientMessage& message);
-  // Counts a refusal, and records one for lack of permission.
-  // `method` is an rpc_call's, empty for other requests.
-  void NoteRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method);
+  // Records a refusal for lack of permission. `method` is an rpc_call's, empty for other requests.
+  void AuditRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method);
   void RefuseRate(const ClientMessage& message, std::string_view scope,
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);

@@ -21,6 +21,8 @@ bool IsTrusted(const CallInfo& call) {
   return call.caller.peer && call.caller.identity.user_id().empty();
 }
 
+absl::Status OfAUserOnly() { return PermissionDenied("file:read", "a user's behalf"); }
+
 // A unary method of a user's that is one call of the core.
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* Delegate(const ServiceTools& tools, grpc::CallbackServerContext* context,
@@ -31,9 +33,7 @@ grpc::ServerUnaryReactor* Delegate(const ServiceTools& tools, grpc::CallbackServ
   return server::HandleUnary(
       tools.calls, context, method, request, response,
       [&](const CallInfo& call, const Request& asked, Response* out, UnaryDone done) {
-        if (call.caller.identity.user_id().empty()) {
-          return done(PermissionDenied("file:read", "a user's behalf"));
-        }
+        if (call.caller.identity.user_id().empty()) return done(OfAUserOnly());
         tools.executor.Post([&core = tools.core, act, caller = IdentityOf(call), &asked, out,
                              done] { (core.*act)(caller, asked, Into(out, done)); });
       });
@@ -101,7 +101,15 @@ grpc::ServerWriteReactor<v1::DownloadResponse>* FileService::Download(
 grpc::ServerUnaryReactor* FileService::Delete(grpc::CallbackServerContext* context,
                                               const v1::DeleteRequest* request,
                                               google::protobuf::Empty* response) {
-  return Delegate(tools_, context, COVET_METHOD("Delete"), request, response, &FilesCore::Delete);
+  return server::HandleUnary(
+      tools_.calls, context, COVET_METHOD("Delete"), request, response,
+      [&](const CallInfo& call, const v1::DeleteRequest& asked, google::protobuf::Empty* out,
+          UnaryDone done) {
+        if (call.caller.identity.user_id().empty()) return done(OfAUserOnly());
+        tools_.executor.Post([&core = tools_.core, &call, &asked, out, done] {
+          core.Delete(IdentityOf(call), asked, call.correlation_id, Into(out, done));
+        });
+      });
 }
 
 }  // namespace covet::files

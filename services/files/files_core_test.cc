@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/auth/crypto.h"
@@ -27,6 +28,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 
 // Runs what is posted when the test says so, on the test's thread.
 class PumpedExecutor final : public Executor {
@@ -131,7 +133,10 @@ class FilesCoreTest : public testing::Test {
     processing_ = std::make_unique<FileProcessing>(*blobs_, *executor_, nullptr);
     core_ = std::make_unique<FilesCore>(
         options_, CoreEnvironment{clock_, ids_, *executor_, *metadata_, *blobs_, *processing_,
-                                  policy_, memory_, [](const FileChange&) {},
+                                  policy_, memory_,
+                                  [this](const FileChange& change) {
+                                    changes_.emplace_back(change.change, change.correlation_id);
+                                  },
                                   [](const absl::Status& status) { FAIL() << status; }});
     core_->Start();
   }
@@ -141,13 +146,15 @@ class FilesCoreTest : public testing::Test {
     auto identity = std::make_shared<common::v1::Identity>();
     identity->set_user_id(user);
     identity->add_roles("uploader");
-    uploader->id = core_->Attach(uploader.get(), std::move(identity));
+    uploader->id = core_->Attach(uploader.get(), std::move(identity), "call");
     return uploader;
   }
 
   void Start(const TestUploader& uploader, const std::string& upload = "u",
-             std::string_view data = kData, const std::string& sha256 = "") {
+             std::string_view data = kData, const std::string& sha256 = "",
+             const std::string& correlation_id = "") {
     v1::UploadRequest request;
+    request.set_correlation_id(correlation_id);
     v1::StartUpload* start = request.mutable_start();
     start->set_upload_id(upload);
     start->set_filename("file");
@@ -197,6 +204,7 @@ class FilesCoreTest : public testing::Test {
   policy::PolicyStore policy_;
   FilesOptions options_;
   std::unique_ptr<PumpedExecutor> executor_;
+  std::vector<std::pair<std::string, std::string>> changes_;  // And the correlation id of each.
   std::unique_ptr<Metadata> metadata_;
   std::unique_ptr<DiskBlobs> blobs_;
   std::unique_ptr<FileProcessing> processing_;
@@ -223,6 +231,34 @@ TEST_F(FilesCoreTest, AnUploadBecomesAFile) {
   EXPECT_THAT(Folder("incoming"), IsEmpty());
   EXPECT_THAT(Folder("kept"), ElementsAre(file.file_id()));
   EXPECT_EQ(core_->open_uploads(), 0u);
+}
+
+TEST_F(FilesCoreTest, ChangesCarryTheCorrelationIdOfWhoeverAskedForThem) {
+  options_.retention_ms = 1'000;
+  core_->SetOptions(options_);
+  const auto upload = [this](const std::string& id, const std::string& correlation_id) {
+    auto uploader = Attach();
+    Start(*uploader, id, kData, "", correlation_id);
+    Next(*uploader);
+    for (const int64_t index : {0, 1, 2}) Chunk(*uploader, index);
+    for (int i = 0; i < 3; ++i) Next(*uploader);
+    const v1::File file = Next(*uploader).completed();
+    EXPECT_TRUE(End(*uploader).ok());
+    return file.file_id();
+  };
+  auto caller = std::make_shared<common::v1::Identity>();
+  caller->set_user_id("user");
+  caller->add_roles("uploader");
+  v1::DeleteRequest request;
+  request.set_file_id(upload("u", "start"));
+  core_->Delete(caller, request, "delete", [](const auto& deleted) { EXPECT_TRUE(deleted.ok()); });
+  executor_->RunAll();
+  upload("v", "");
+  clock_.AdvanceMillis(2'000);
+  core_->Tick();
+  executor_->RunAll();
+  EXPECT_THAT(changes_, ElementsAre(Pair("uploaded", "start"), Pair("deleted", "delete"),
+                                    Pair("uploaded", "call"), Pair("expired", "")));
 }
 
 TEST_F(FilesCoreTest, WhatWasAcknowledgedOutlivesACrash) {
@@ -384,7 +420,7 @@ TEST_F(FilesCoreTest, RefusalsCostNothingOfTheRateWhichOutlivesRestarts) {
 
 TEST_F(FilesCoreTest, PermissionComesBeforeAnythingElse) {
   auto uploader = std::make_unique<TestUploader>();
-  uploader->id = core_->Attach(uploader.get(), std::make_shared<common::v1::Identity>());
+  uploader->id = core_->Attach(uploader.get(), std::make_shared<common::v1::Identity>(), "");
   Start(*uploader);
   EXPECT_EQ(CodeOf(End(*uploader)), ErrorCode::kPermissionDenied);
 }

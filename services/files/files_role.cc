@@ -59,7 +59,8 @@ void RecordChange(const FileChange& change) {
   audit::Record(audit::event::kFileChanged, {{"user_id", change.user_id},
                                              {"file_id", change.file_id},
                                              {"upload_id", change.upload_id},
-                                             {"change", change.change}});
+                                             {"change", change.change},
+                                             {"correlation_id", change.correlation_id}});
 }
 
 // The order of members is the order of lives: the store's threads call back into the executor,

@@ -42,7 +42,8 @@ class UploadCall final : public Reactor, public Uploader {
     });
     executor_.Post([this] {
       id_ = core_.Attach(
-          this, std::make_shared<const common::v1::Identity>(scope_.info().caller.identity));
+          this, std::make_shared<const common::v1::Identity>(scope_.info().caller.identity),
+          scope_.info().correlation_id);
       Read();
     });
   }

@@ -44,16 +44,20 @@ void FilesCore::Commit() {
   for (auto& then : committed) then();
 }
 
-FilesCore::UploaderId FilesCore::Attach(Uploader* uploader, IdentityPtr identity) {
+FilesCore::UploaderId FilesCore::Attach(Uploader* uploader, IdentityPtr identity,
+                                        std::string correlation_id) {
   const UploaderId id = next_id_++;
-  attachments_.emplace(id,
-                       Attachment{.id = id, .uploader = uploader, .identity = std::move(identity)});
+  attachments_.emplace(id, Attachment{.id = id,
+                                      .uploader = uploader,
+                                      .identity = std::move(identity),
+                                      .correlation_id = std::move(correlation_id)});
   return id;
 }
 
 void FilesCore::OnRequest(UploaderId id, v1::UploadRequest request) {
   Attachment* from = Find(id);
   if (from == nullptr) return;
+  if (!request.correlation_id().empty()) from->correlation_id = request.correlation_id();
   switch (request.kind_case()) {
     case v1::UploadRequest::kStart:
       return OnStart(from, request.tag(), std::move(*request.mutable_start()));

@@ -37,6 +37,9 @@ struct FileChange {
   std::string_view upload_id;
   std::string_view filename;
   std::string_view change;  // uploaded, deleted or expired
+  // Of the request that last began or resumed the upload, or that deleted the file; empty where
+  // nobody asked, or before a restart.
+  std::string_view correlation_id;
 };
 
 // What the core lives among; all must outlive it.
@@ -109,7 +112,8 @@ class FilesCore {
   // Commits what has changed and tells of it now rather than at the end of the turn.
   void Commit();
 
-  UploaderId Attach(Uploader* uploader, IdentityPtr identity);
+  // `correlation_id` is that of requests without one of their own.
+  UploaderId Attach(Uploader* uploader, IdentityPtr identity, std::string correlation_id);
   // Its chunks are OnRequest's to release. May end the uploader.
   void OnRequest(UploaderId id, v1::UploadRequest request);
   // It sends nothing more, and what it sent has been dealt with: it is ended, at once unless the
@@ -131,7 +135,7 @@ class FilesCore {
   void Download(const IdentityPtr& caller, bool trusted, const v1::DownloadRequest& request,
                 const Reply<v1::File>& reply);
   void Delete(const IdentityPtr& caller, const v1::DeleteRequest& request,
-              const Reply<google::protobuf::Empty>& reply);
+              const std::string& correlation_id, const Reply<google::protobuf::Empty>& reply);
 
   const FilesCounters& counters() const { return counters_; }
   size_t open_uploads() const { return uploads_.size(); }
@@ -144,6 +148,7 @@ class FilesCore {
     UploaderId id = 0;
     Uploader* uploader = nullptr;
     IdentityPtr identity;
+    std::string correlation_id;
     Upload* upload = nullptr;
     bool resumed = false;
     bool closed = false;  // It sends nothing more.
@@ -163,6 +168,7 @@ class FilesCore {
     std::map<int64_t, std::deque<WaitingChunk>> in_flight;
     std::vector<UploaderId> attached;
     UploaderId last_sender = 0;
+    std::string correlation_id;
     // Who waits for `ready`: the uploader and the tag.
     std::vector<std::pair<UploaderId, int64_t>> waiting;
     std::optional<FileRecord> file;
@@ -219,7 +225,8 @@ class FilesCore {
   v1::File ToFile(const FileRecord& record, common::v1::PayloadFormat format, bool with_link) const;
   absl::Status MayRead(const common::v1::Identity& caller, std::string_view file_id,
                        std::optional<FileRecord>* file);
-  void RemoveFile(const FileRecord& file, std::string_view change);
+  void RemoveFile(const FileRecord& file, std::string_view change,
+                  const std::string& correlation_id);
   void Expire();
 
   FilesOptions options_;

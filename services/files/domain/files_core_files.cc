@@ -104,8 +104,9 @@ void FilesCore::OnFinished(const UploadKey& key, int64_t number,
   v1::UploadResponse response;
   *response.mutable_completed() = ToFile(file, common::v1::PAYLOAD_FORMAT_JSON, /*with_link=*/true);
   TellFollowers(*upload, response);
-  AfterCommit([this, file = std::move(file)]() mutable {
-    env_.changed({file.user_id, file.file_id, file.upload_id, file.filename, "uploaded"});
+  AfterCommit([this, file = std::move(file), correlation_id = upload->correlation_id]() mutable {
+    env_.changed(
+        {file.user_id, file.file_id, file.upload_id, file.filename, "uploaded", correlation_id});
     StartProcessing(std::move(file));
   });
   Unload(upload);
@@ -316,6 +317,7 @@ void FilesCore::Download(const IdentityPtr& caller, bool trusted,
 }
 
 void FilesCore::Delete(const IdentityPtr& caller, const v1::DeleteRequest& request,
+                       const std::string& correlation_id,
                        const Reply<google::protobuf::Empty>& reply) {
   using google::protobuf::Empty;
   const std::optional<FileRecord> file = env_.metadata.FindFile(request.file_id());
@@ -326,11 +328,12 @@ void FilesCore::Delete(const IdentityPtr& caller, const v1::DeleteRequest& reque
     return Answer<Empty>(reply, PermissionDenied("file:upload", request.file_id()));
   }
   if (!file) return Answer<Empty>(reply, NoSuchFile(request.file_id()));
-  RemoveFile(*file, "deleted");
+  RemoveFile(*file, "deleted", correlation_id);
   Answer<Empty>(reply, Empty());
 }
 
-void FilesCore::RemoveFile(const FileRecord& file, std::string_view change) {
+void FilesCore::RemoveFile(const FileRecord& file, std::string_view change,
+                           const std::string& correlation_id) {
   env_.metadata.DeleteFile(file.file_id);
   ++counters_.files_deleted;
   --counters_.files;
@@ -341,9 +344,10 @@ void FilesCore::RemoveFile(const FileRecord& file, std::string_view change) {
     EndFollowers(upload, NoSuchFile(file.file_id));
     Unload(upload);
   }
-  AfterCommit([this, file, change] {
+  AfterCommit([this, file, change, correlation_id] {
     env_.blobs.Remove(file.file_id);
-    env_.changed({file.user_id, file.file_id, file.upload_id, file.filename, change});
+    env_.changed(
+        {file.user_id, file.file_id, file.upload_id, file.filename, change, correlation_id});
   });
 }
 
@@ -380,7 +384,7 @@ void FilesCore::Expire() {
   if (options_.retention_ms > 0) {
     for (const FileRecord& file :
          env_.metadata.FilesOlderThan(now_ms - options_.retention_ms, kExpiredPerTick)) {
-      RemoveFile(file, "expired");
+      RemoveFile(file, "expired", "");
     }
   }
   if (env_.clock.SteadyMillis() - rates_cleaned_ms_ > kCleanRatesMs) {

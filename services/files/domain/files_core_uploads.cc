@@ -127,6 +127,7 @@ void FilesCore::Bind(Attachment* from, Upload* upload, bool resumed) {
   }
   from->resumed |= resumed;
   upload->last_sender = from->id;
+  upload->correlation_id = from->correlation_id;
 }
 
 void FilesCore::Continue(Attachment* from, int64_t tag, Upload* upload, bool resumed) {
