@@ -344,6 +344,28 @@ async def test_ten_uploads_an_hour_are_counted_by_files_and_over_restarts(make_c
         await Upload(b"z").run(c)
 
 
+async def test_a_connection_has_so_many_uploads_under_way(make_covet):
+    covet = make_covet()
+    async with covet.connect("a") as c:
+        uploads = [Upload(b"x") for _ in range(64)]
+        for upload in uploads:
+            await upload.ready(c)
+        one_more = Upload(b"x")
+        refused = [
+            await c.error("file_upload_start", one_more.start_data),
+            await c.error("file_upload_resume", {"upload_id": one_more.id}),
+            (await one_more.put(c, 0))["data"],
+        ]
+        for error in refused:
+            assert (error["error_code"], error["recoverable"], error["details"]) == ("CONFLICT", False, {"reason": "TOO_MANY", "limit": "64"}), error
+        # Another connection of the user has its own, and one that ends makes room.
+        async with covet.connect("a") as other:
+            await one_more.ready(other)
+        await uploads[0].put(c, 0)
+        await uploads[0].processed(c)
+        await one_more.resume(c)
+
+
 async def test_limits_by_role_and_quotas(make_covet):
     covet = make_covet(
         roles={
