@@ -14,14 +14,21 @@ inline std::shared_ptr<const common::v1::Identity> IdentityOf(const CallInfo& ca
   return std::make_shared<const common::v1::Identity>(call.caller.identity);
 }
 
-// A core's reply that fills the response and ends the call. `response` lives until `done` is
-// called.
-template <typename T>
-std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done) {
-  return [response, done = std::move(done)](absl::StatusOr<T> result) {
-    if (result.ok()) *response = std::move(*result);
+// A core's reply that fills the response, runs `then` if all went well, and ends the call.
+// `response` lives until `done` is called.
+template <typename T, typename Then>
+std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done, Then then) {
+  return [response, done = std::move(done), then = std::move(then)](absl::StatusOr<T> result) {
+    if (result.ok()) {
+      *response = std::move(*result);
+      then();
+    }
     done(result.status());
   };
+}
+template <typename T>
+std::function<void(absl::StatusOr<T>)> Into(T* response, UnaryDone done) {
+  return Into(response, std::move(done), [] {});
 }
 
 }  // namespace covet::server

@@ -93,13 +93,9 @@ grpc::ServerUnaryReactor* RoomService::CreateRoom(grpc::CallbackServerContext* c
       tools_.calls, context, COVET_METHOD("CreateRoom"), request, response,
       [&](const CallInfo& call, const v1::CreateRoomRequest& asked, v1::Room* out, UnaryDone done) {
         tools_.executor.Post([this, &call, &asked, out, done] {
-          tools_.core.CreateRoom(IdentityOf(call), asked, [&call, &asked, out, done](auto room) {
-            if (room.ok()) {
-              *out = std::move(*room);
-              AuditChange(call, asked.room_id(), "created");
-            }
-            done(room.status());
-          });
+          tools_.core.CreateRoom(IdentityOf(call), asked, Into(out, done, [&call, &asked] {
+                                   AuditChange(call, asked.room_id(), "created");
+                                 }));
         });
       });
 }
@@ -124,13 +120,9 @@ grpc::ServerUnaryReactor* RoomService::UpdateRoom(grpc::CallbackServerContext* c
       tools_.calls, context, COVET_METHOD("UpdateRoom"), request, response,
       [&](const CallInfo& call, const v1::UpdateRoomRequest& asked, v1::Room* out, UnaryDone done) {
         tools_.executor.Post([this, &call, &asked, out, done] {
-          tools_.core.UpdateRoom(IdentityOf(call), asked, [&call, &asked, out, done](auto room) {
-            if (room.ok()) {
-              *out = std::move(*room);
-              AuditChange(call, asked.room().room_id(), "updated");
-            }
-            done(room.status());
-          });
+          tools_.core.UpdateRoom(IdentityOf(call), asked, Into(out, done, [&call, &asked] {
+                                   AuditChange(call, asked.room().room_id(), "updated");
+                                 }));
         });
       });
 }
@@ -166,19 +158,14 @@ grpc::ServerUnaryReactor* RoomService::Publish(grpc::CallbackServerContext* cont
                                    std::string(json.status().message())));
         }
         tools_.executor.Post([this, &call, &asked, json = *std::move(json), out, done] {
-          tools_.core.Publish(
-              IdentityOf(call), asked, json, call.correlation_id,
-              [&call, &asked, out, done](absl::StatusOr<v1::PublishResponse> result) {
-                if (result.ok()) {
-                  *out = std::move(*result);
-                  audit::Record(audit::event::kAdminPublished,
-                                {{"user_id", call.caller.identity.user_id()},
-                                 {"room_id", asked.room_id()},
-                                 {"offset", out->offset()},
-                                 {"correlation_id", call.correlation_id}});
-                }
-                done(result.status());
-              });
+          tools_.core.Publish(IdentityOf(call), asked, json, call.correlation_id,
+                              Into(out, done, [&call, &asked, out] {
+                                audit::Record(audit::event::kAdminPublished,
+                                              {{"user_id", call.caller.identity.user_id()},
+                                               {"room_id", asked.room_id()},
+                                               {"offset", out->offset()},
+                                               {"correlation_id", call.correlation_id}});
+                              }));
         });
       });
 }
@@ -218,26 +205,20 @@ grpc::ServerUnaryReactor* RoomService::GetHistory(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* RoomService::RemoveMember(grpc::CallbackServerContext* context,
                                                     const v1::RemoveMemberRequest* request,
                                                     v1::RemoveMemberResponse* response) {
-  return server::HandleUnary(
-      tools_.calls, context, COVET_METHOD("RemoveMember"), request, response,
-      [&](const CallInfo& call, const v1::RemoveMemberRequest& asked, v1::RemoveMemberResponse* out,
-          UnaryDone done) {
-        tools_.executor.Post([this, &call, &asked, out, done] {
-          tools_.core.RemoveMember(
-              IdentityOf(call), asked,
-              [&call, &asked, out, done](absl::StatusOr<v1::RemoveMemberResponse> result) {
-                if (result.ok()) {
-                  *out = std::move(*result);
-                  audit::Record(audit::event::kMemberRemoved,
-                                {{"user_id", call.caller.identity.user_id()},
-                                 {"room_id", asked.room_id()},
-                                 {"removed_user_id", asked.user_id()},
-                                 {"correlation_id", call.correlation_id}});
-                }
-                done(result.status());
-              });
-        });
-      });
+  return server::HandleUnary(tools_.calls, context, COVET_METHOD("RemoveMember"), request, response,
+                             [&](const CallInfo& call, const v1::RemoveMemberRequest& asked,
+                                 v1::RemoveMemberResponse* out, UnaryDone done) {
+                               tools_.executor.Post([this, &call, &asked, out, done] {
+                                 tools_.core.RemoveMember(
+                                     IdentityOf(call), asked, Into(out, done, [&call, &asked] {
+                                       audit::Record(audit::event::kMemberRemoved,
+                                                     {{"user_id", call.caller.identity.user_id()},
+                                                      {"room_id", asked.room_id()},
+                                                      {"removed_user_id", asked.user_id()},
+                                                      {"correlation_id", call.correlation_id}});
+                                     }));
+                               });
+                             });
 }
 
 grpc::ServerUnaryReactor* RoomService::ListSessions(grpc::CallbackServerContext* context,
@@ -269,18 +250,13 @@ grpc::ServerUnaryReactor* NotificationService::SendNotification(
           return done(status);
         }
         tools_.executor.Post([this, &call, &asked, out, done] {
-          tools_.core.SendNotification(
-              IdentityOf(call), asked, call.correlation_id,
-              [&call, &asked, out, done](absl::StatusOr<v1::SendNotificationResponse> result) {
-                if (result.ok()) {
-                  *out = std::move(*result);
-                  audit::Record(audit::event::kNotificationSent,
-                                {{"user_id", call.caller.identity.user_id()},
-                                 {"recipient", RecipientOf(asked)},
-                                 {"correlation_id", call.correlation_id}});
-                }
-                done(result.status());
-              });
+          tools_.core.SendNotification(IdentityOf(call), asked, call.correlation_id,
+                                       Into(out, done, [&call, &asked] {
+                                         audit::Record(audit::event::kNotificationSent,
+                                                       {{"user_id", call.caller.identity.user_id()},
+                                                        {"recipient", RecipientOf(asked)},
+                                                        {"correlation_id", call.correlation_id}});
+                                       }));
         });
       });
 }
