@@ -3,9 +3,12 @@
 #include <grpcpp/channel.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -58,12 +61,32 @@ class RoleTest : public ServingTest {
     server_->Shutdown(0);
   }
 
+  // Waits until no thread of this process has the name; false if one still has after 30 s.
+  static bool AwaitThreadGone(const std::string& name) {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (RunsThread(name)) {
+      if (std::chrono::steady_clock::now() >= patience) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
+
   const log::Capture quiet_;
   config::Config role_config_;
   const Clock* clock_ = &SystemClock();
   std::unique_ptr<Role> role_;
 
  private:
+  static bool RunsThread(const std::string& name) {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string its_name;
+      // Empty if the thread ended meanwhile.
+      std::getline(std::ifstream(task.path() / "comm"), its_name);
+      if (its_name == name) return true;
+    }
+    return false;
+  }
+
   class Anyone final : public CallAuthenticator {
    public:
     absl::StatusOr<Caller> Authenticate(const grpc::CallbackServerContext&,

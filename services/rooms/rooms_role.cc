@@ -50,6 +50,7 @@ class RoomsRole final : public server::Role {
     eventlog::SqliteOptions log_options;
     log_options.directory = directory;
     log_options.queue_bytes = context_.config->storage().queue_bytes();
+    log_options.clock = context_.clock;
     log_options.observer = &metrics_.log();
     auto disk = eventlog::OpenSqliteEventLog(log_options);
     if (!disk.ok()) return disk.status();

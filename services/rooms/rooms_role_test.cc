@@ -1,6 +1,5 @@
 #include "services/rooms/rooms_role.h"
 
-#include <chrono>
 #include <future>
 
 #include "common/server/gated_clock.h"
@@ -46,21 +45,20 @@ class RoomsRoleTest : public server::RoleTest {
     return response.last_offset();
   }
 
-  server::GatedClock gated_;
+  server::GatedClock gated_{"log-writer"};
 };
 
-// What the core is at when the role is stopped may still call its logs, which are there until it is
-// done.
+// What the core is at when the role is stopped may still call its logs. So the core must be still
+// while a log is at its last writes.
 TEST_P(RoomsRoleTest, TheCoreIsStillBeforeItsLogsGo) {
   ASSERT_TRUE(CreateRoom("old").ok());
   ASSERT_TRUE(Publish("old").ok());
   StopServer();
   gated_.Close();
-  gated_.AwaitHeld();  // In the core's tick, which is about to trim.
-  std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
-  // As long as logs would take to go, were they not to wait.
-  EXPECT_EQ(stopped.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
   gated_.SetAhead(7'200'000);
+  gated_.AwaitHeld();  // The log, which is about to trim.
+  std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
+  EXPECT_TRUE(AwaitThreadGone("rooms")) << "the thread that runs the core";
   gated_.Open();
   stopped.get();
 }

@@ -1,11 +1,6 @@
 #include "services/streams/streams_role.h"
 
-#include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <future>
-#include <string>
-#include <thread>
 
 #include "common/server/gated_clock.h"
 #include "common/server/role_test_fixture.h"
@@ -13,16 +8,6 @@
 
 namespace covet::streams {
 namespace {
-
-bool RunsThread(const std::string& name) {
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string its_name;
-    // Empty if the thread ended meanwhile.
-    std::getline(std::ifstream(task.path() / "comm"), its_name);
-    if (its_name == name) return true;
-  }
-  return false;
-}
 
 class StreamsRoleTest : public server::RoleTest {
  protected:
@@ -65,11 +50,7 @@ TEST_P(StreamsRoleTest, TheCoreIsStillBeforeItsLogsGo) {
   gated_.SetAhead(7'200'000);
   gated_.AwaitHeld();  // The log, which is about to trim.
   std::future<void> stopped = std::async(std::launch::async, [this] { role_->Stop(); });
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (RunsThread("streams") && std::chrono::steady_clock::now() < patience) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  EXPECT_FALSE(RunsThread("streams")) << "the thread that runs the core";
+  EXPECT_TRUE(AwaitThreadGone("streams")) << "the thread that runs the core";
   gated_.Open();
   stopped.get();
 }
