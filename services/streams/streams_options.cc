@@ -1,5 +1,8 @@
 #include "services/streams/streams_options.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include "absl/strings/str_cat.h"
 #include "common/config/config.h"
 #include "services/streams/domain/names.h"
@@ -15,6 +18,17 @@ eventlog::Retention RetentionOf(const rooms::v1::Retention& own,
   return {pick(Millis(own.max_age()), Millis(otherwise.max_age())),
           pick(own.max_count(), otherwise.max_count()),
           pick(own.max_bytes(), otherwise.max_bytes())};
+}
+
+// Equal messages have equal bytes, whatever the order of their maps.
+std::string CanonicalBytes(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream output(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&output);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
 }
 
 }  // namespace
@@ -50,7 +64,7 @@ absl::StatusOr<std::vector<ResourceDefinition>> DefinitionsFrom(const config::v1
     config::v1::StreamResourceConfig of_source = resource;
     of_source.clear_description();
     of_source.clear_retention();
-    definition.source_config = of_source.SerializeAsString();
+    definition.source_config = CanonicalBytes(of_source);
   }
   return definitions;
 }
