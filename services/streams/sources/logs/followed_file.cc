@@ -45,6 +45,19 @@ std::optional<FileMark> FileMark::Parse(std::string_view text) {
   return mark;
 }
 
+std::optional<FileIdentity> IdentityOf(int directory, const std::string& name) {
+  struct statx found = {};
+  const int flags = name.empty() ? AT_EMPTY_PATH : 0;
+  if (statx(directory, name.c_str(), flags, STATX_INO | STATX_BTIME, &found) != 0) {
+    return std::nullopt;
+  }
+  FileIdentity identity{found.stx_ino, 0};
+  if ((found.stx_mask & STATX_BTIME) != 0) {
+    identity.born_ns = found.stx_btime.tv_sec * 1'000'000'000 + found.stx_btime.tv_nsec;
+  }
+  return identity;
+}
+
 std::optional<OpenFile> OpenFile::Open(int directory, const std::string& name) {
   // A FIFO would block without O_NONBLOCK.
   const int fd = openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -26,6 +26,18 @@ struct FileMark {
   static std::optional<FileMark> Parse(std::string_view text);
 };
 
+// What no other file has: inodes are used again. Without `born_ns` where the file system does not
+// tell it.
+struct FileIdentity {
+  uint64_t inode = 0;
+  int64_t born_ns = 0;
+  // clang-tidy 14 sees a null pointer in it.
+  friend auto operator<=>(const FileIdentity&,
+                          const FileIdentity&) = default;  // NOLINT(modernize-use-nullptr)
+};
+// None if there is no such file. `directory` is a descriptor; the file itself if `name` is empty.
+std::optional<FileIdentity> IdentityOf(int directory, const std::string& name);
+
 // An open regular file; closed with it.
 class OpenFile {
  public:
@@ -68,6 +80,8 @@ class FollowedFile {
 
   const FileMark& mark() const { return mark_; }
   const OpenFile& file() const { return file_; }
+  // How far it was read: behind the mark, by what has no end yet.
+  int64_t read_to() const { return read_to_; }
 
  private:
   bool WasTruncated(const struct stat& now) const;

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -21,7 +22,6 @@ namespace covet::streams::logs {
 namespace {
 
 constexpr int64_t kFingerprintBytes = 256;
-constexpr size_t kMaxFiles = 32;
 constexpr size_t kMaxClosed = 8;
 constexpr int64_t kScanMs = 1000;
 // A copy may be looked at while it is being made: it is given so long to show what it is.
@@ -165,7 +165,9 @@ void LogFollower::Scan(int64_t now_ms) {
     if (!known || fstatat(directory_, name.c_str(), &stat, 0) != 0 || !S_ISREG(stat.st_mode)) {
       continue;
     }
-    found.push_back({name, stat.st_ino, ModifiedNs(stat)});
+    const std::optional<FileIdentity> identity = IdentityOf(directory_, name);
+    if (!identity || identity->inode != stat.st_ino) continue;  // Gone meanwhile.
+    found.push_back({name, stat.st_ino, ModifiedNs(stat), *identity});
   }
   closedir(listing);
   // Oldest first: lines come in the order in which they were written, as far as files tell.
@@ -183,9 +185,21 @@ void LogFollower::Scan(int64_t now_ms) {
       followed->quiet_since_ms = now_ms;
     }
   }
+  Forget(found);
   FindKnown(found, now_ms);
   FindUnseen(found, now_ms);
   first_scan_ = false;
+}
+
+void LogFollower::Forget(const std::vector<Sibling>& siblings) {
+  std::set<FileIdentity> there;
+  absl::flat_hash_set<uint64_t> inodes;
+  for (const Sibling& sibling : siblings) {
+    there.insert(sibling.identity);
+    inodes.insert(sibling.inode);
+  }
+  std::erase_if(ignored_, [&](const FileIdentity& file) { return !there.contains(file); });
+  absl::erase_if(undecided_, [&](const auto& entry) { return !inodes.contains(entry.first); });
 }
 
 // The files of an earlier run, by inode, else by content: a copy of one that was truncated.
@@ -235,12 +249,13 @@ void LogFollower::FindUnseen(const std::vector<Sibling>& siblings, int64_t now_m
   if (first_start) {
     for (const Sibling& sibling : siblings) floor_ns_ = std::max(floor_ns_, sibling.modified_ns);
   }
+  const std::set<FileIdentity> told = std::exchange(left_out_, {});
   for (const Sibling& sibling : siblings) {
     if (ByInode(sibling.inode) != nullptr) continue;
     const bool in_place = Matches(sibling.name);
     if (!in_place &&
-        (ignored_.contains(sibling.inode) || sibling.modified_ns <= ReadUpTo(sibling.name))) {
-      ignored_.insert(sibling.inode);
+        (ignored_.contains(sibling.identity) || sibling.modified_ns <= ReadUpTo(sibling.name))) {
+      ignored_.insert(sibling.identity);
       continue;
     }
     std::optional<OpenFile> file = OpenFile::Open(directory_, sibling.name);
@@ -260,8 +275,17 @@ void LogFollower::FindUnseen(const std::vector<Sibling>& siblings, int64_t now_m
       mark.fingerprint = file->Fingerprint(mark.fingerprint_bytes).value_or(0);
     }
     mark.inode = stat.st_ino;
+    if (files_.size() >= kMaxFiles) {
+      left_out_.insert(sibling.identity);
+      if (!told.contains(sibling.identity)) WarnLeftOut(sibling.name);
+      continue;
+    }
     Follow(*std::move(file), sibling.name, mark, !in_place, now_ms);
   }
+}
+
+void LogFollower::WarnLeftOut(const std::string& name) const {
+  log::Warning("log_file_ignored", {{"path", options_.path}, {"file", name}});
 }
 
 bool LogFollower::IsCopy(const OpenFile& file) const {
@@ -291,10 +315,7 @@ bool LogFollower::MayBeCopy(const OpenFile& file, const std::string& name, int64
 
 void LogFollower::Follow(OpenFile file, const std::string& name, FileMark mark, bool rotated,
                          int64_t now_ms) {
-  if (files_.size() >= kMaxFiles) {
-    log::Warning("log_file_ignored", {{"path", options_.path}, {"file", name}});
-    return;
-  }
+  if (files_.size() >= kMaxFiles) return WarnLeftOut(name);
   int watch = -1;
   if (inotify_ >= 0) {
     // By descriptor: the name may have moved on, or be a link to elsewhere.
@@ -324,7 +345,6 @@ bool LogFollower::ReadLines(int64_t now_ms, size_t max_bytes, const LineSink& li
   for (size_t i = 0; i < files_.size();) {
     Followed& followed = *files_[i];
     const auto named = [&](std::string_view text, bool truncated) {
-      left -= std::min(left, text.size() + 1);
       line(text, truncated, is_pattern_ ? followed.name : std::string_view());
     };
     switch (ReadOn(followed, now_ms, &left, named)) {
@@ -347,9 +367,10 @@ bool LogFollower::ReadLines(int64_t now_ms, size_t max_bytes, const LineSink& li
   return false;
 }
 
-LogFollower::Read LogFollower::ReadOn(Followed& followed, int64_t now_ms, const size_t* left,
+LogFollower::Read LogFollower::ReadOn(Followed& followed, int64_t now_ms, size_t* left,
                                       const FollowedFile::LineSink& line) {
   while (*left != 0) {
+    const int64_t before = followed.file.read_to();
     switch (followed.file.ReadChunk(line)) {
       case FollowedFile::ReadResult::kEnd:
         followed.at_end = true;
@@ -357,6 +378,8 @@ LogFollower::Read LogFollower::ReadOn(Followed& followed, int64_t now_ms, const 
       case FollowedFile::ReadResult::kMore:
         followed.at_end = false;
         followed.quiet_since_ms = now_ms;
+        // What was read, not the lines: a line may be as long as the file, a hole of it for one.
+        *left -= std::min(*left, static_cast<size_t>(followed.file.read_to() - before));
         break;
       case FollowedFile::ReadResult::kTruncated:
         Truncated(followed, now_ms, line);
@@ -384,7 +407,7 @@ void LogFollower::Truncated(Followed& followed, int64_t now_ms,
     if (!copy || copy->Fingerprint(before.fingerprint_bytes) != before.fingerprint) continue;
     FileMark mark = before;
     mark.inode = copy->Stat().st_ino;
-    ignored_.insert(mark.inode);
+    Ignore(*copy);
     if (found || !copy->Continues(before)) continue;
     found = true;
     Follow(*std::move(copy), followed.name, mark, /*rotated=*/true, now_ms);
@@ -398,8 +421,12 @@ void LogFollower::Close(size_t index) {
   if (followed.watch >= 0) inotify_rm_watch(inotify_, followed.watch);
   closed_.push_back(followed.file.mark());
   if (closed_.size() > kMaxClosed) closed_.erase(closed_.begin());
-  ignored_.insert(followed.file.mark().inode);
+  Ignore(followed.file.file());
   files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+void LogFollower::Ignore(const OpenFile& file) {
+  if (const auto identity = IdentityOf(file.fd(), "")) ignored_.insert(*identity);
 }
 
 int64_t LogFollower::UnreadBytes() const {

@@ -4,15 +4,18 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "services/streams/sources/logs/followed_file.h"
 
 namespace covet::streams::logs {
+
+// Of a pattern, at a time.
+inline constexpr size_t kMaxFiles = 32;
 
 struct FollowOptions {
   // Absolute; the last part may hold `*` and `?`.
@@ -51,7 +54,8 @@ class LogFollower {
   // called when the descriptor is readable, and once a second, which finds what inotify does not
   // see.
   void Refresh(int64_t now_ms);
-  // Hands out lines, at most about `max_bytes`. Whether there are more.
+  // Reads about `max_bytes` at most and hands out the lines that end in them. Whether there is
+  // more.
   bool ReadLines(int64_t now_ms, size_t max_bytes, const LineSink& line);
 
   // Behind everything handed out.
@@ -63,6 +67,8 @@ class LogFollower {
   int64_t UnreadBytes() const;
   // Files that are open.
   size_t files() const { return files_.size(); }
+  // Files that are not followed because too many are.
+  size_t left_out() const { return left_out_.size(); }
   // Whether the directory can be read.
   bool directory_found() const { return directory_ >= 0; }
 
@@ -83,6 +89,7 @@ class LogFollower {
     std::string name;
     uint64_t inode;
     int64_t modified_ns;
+    FileIdentity identity;
   };
 
   bool OpenDirectory();
@@ -103,10 +110,13 @@ class LogFollower {
   // Whether that cannot be told yet, for too little of it or of the file is there.
   bool MayBeCopy(const OpenFile& file, const std::string& name, int64_t now_ms);
   enum class Read : uint8_t { kEnd, kEnough, kTruncated };
-  Read ReadOn(Followed& followed, int64_t now_ms, const size_t* left,
-              const FollowedFile::LineSink& line);
+  Read ReadOn(Followed& followed, int64_t now_ms, size_t* left, const FollowedFile::LineSink& line);
   void Truncated(Followed& followed, int64_t now_ms, const FollowedFile::LineSink& line);
   void Close(size_t index);
+  void Ignore(const OpenFile& file);
+  void WarnLeftOut(const std::string& name) const;
+  // Forgets files that are gone.
+  void Forget(const std::vector<Sibling>& siblings);
 
   const FollowOptions options_;
   std::string directory_path_;
@@ -125,8 +135,10 @@ class LogFollower {
   std::vector<Wanted> wanted_;
   std::vector<std::unique_ptr<Followed>> files_;  // Rotated ones first, in the order of their age.
   std::vector<FileMark> closed_;                  // The newest last.
-  // Files beside ours that are not read, by inode.
-  absl::flat_hash_set<uint64_t> ignored_;
+  // Files beside ours that are not read, as long as they are there.
+  std::set<FileIdentity> ignored_;
+  // Those for which there was no place in the last scan.
+  std::set<FileIdentity> left_out_;
   // Since when (ms) it has been unknown what they are, by inode.
   absl::flat_hash_map<uint64_t, int64_t> undecided_;
 };

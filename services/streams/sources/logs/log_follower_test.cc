@@ -3,12 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 
+#include "absl/strings/str_cat.h"
 #include "common/eventlog/temp_directory.h"
+#include "common/logging/log.h"
 
 namespace covet::streams::logs {
 namespace {
@@ -125,6 +129,22 @@ TEST_F(LogFollowerTest, LongLinesAreCut) {
   Append("app.log", "0123456789\nshort\n");
   ReadWhenTold();
   EXPECT_THAT(Lines(), ElementsAre("01234567…", "short"));
+}
+
+// As a writer leaves it that does not append, after copytruncate.
+TEST_F(LogFollowerTest, AHoleOfAnySizeIsReadInSteps) {
+  Append("app.log", "one\n");
+  fs::resize_file(Path("app.log"), 4 << 20);
+  Append("app.log", "\ntwo\n");
+  follower_ = std::make_unique<LogFollower>(FollowOptions{Path("app.log"), true, 1024}, "");
+  follower_->Refresh(now_ms_);
+  const auto count = [this](std::string_view line, bool, std::string_view) {
+    lines_.emplace_back(line);
+  };
+  int steps = 1;
+  while (follower_->ReadLines(now_ms_, 256 << 10, count)) ++steps;
+  EXPECT_GE(steps, 16);
+  EXPECT_THAT(Lines(), ElementsAre("one", std::string(1024, '\0'), "two"));
 }
 
 TEST_F(LogFollowerTest, RenamedAndMadeAnew) {
@@ -297,6 +317,56 @@ TEST_F(LogFollowerTest, PatternsFollowEveryFileAndNameIt) {
   Append("a.log", "four\n");
   Pass(1000);
   EXPECT_THAT(Lines(), ElementsAre("a.log:three", "a.log:four"));
+}
+
+TEST_F(LogFollowerTest, FilesForWhichThereIsNoPlaceAreToldOnceAndFollowedLater) {
+  const log::Capture log;
+  for (size_t i = 0; i < kMaxFiles + 2; ++i) Append(absl::StrCat(i, ".log"), "old\n");
+  Start("*.log");
+  Pass(1000);
+  Pass(1000);
+  EXPECT_EQ(follower_->files(), kMaxFiles);
+  EXPECT_EQ(follower_->left_out(), 2u);
+  const auto warnings = [&log] {
+    const std::vector<std::string> lines = log.lines();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("log_file_ignored") != line.npos;
+    });
+  };
+  EXPECT_EQ(warnings(), 2);
+  for (size_t i = 0; i < kMaxFiles + 2; ++i) {
+    if (i != 7) fs::remove(Path(absl::StrCat(i, ".log")));
+  }
+  Pass(1000);
+  Pass(10'000);
+  EXPECT_EQ(follower_->files(), 1u);
+  EXPECT_EQ(follower_->left_out(), 0u);
+  EXPECT_EQ(warnings(), 2);
+}
+
+// Its number may be that of a file that was looked at and left.
+TEST_F(LogFollowerTest, ARotationWithTheInodeOfOneThatIsGoneIsRead) {
+  Append("app.log", "");
+  Append("app.log.1", "old\n");
+  Age("app.log.1", 100);
+  struct stat gone = {};
+  ASSERT_EQ(stat(Path("app.log.1").c_str(), &gone), 0);
+  Start();
+  fs::remove(Path("app.log.1"));
+  bool reused = false;
+  for (int i = 0; i < 1'000 && !reused; ++i) {
+    const std::string name = absl::StrCat("other", i);
+    Append(name, "new\n");
+    Age(name, -10);
+    struct stat made = {};
+    ASSERT_EQ(stat(Path(name).c_str(), &made), 0);
+    reused = made.st_ino == gone.st_ino;
+    if (reused) Rename(name, "app.log.1");
+  }
+  if (!reused) GTEST_SKIP() << "this file system does not use an inode again at once";
+  Pass(1000);
+  Pass(3000);
+  EXPECT_THAT(Lines(), ElementsAre("new"));
 }
 
 TEST_F(LogFollowerTest, AMarkGoesBothWays) {

@@ -54,6 +54,7 @@ class LogRun final : public SourceRun {
       }
       if (!live) feeder_.sink().SetLive();
       live = true;
+      TellLeftOut();
       if (!feeder_.Blocked()) {
         more =
             follower_.ReadLines(clock_.SteadyMillis(), kReadBytes,
@@ -72,6 +73,17 @@ class LogRun final : public SourceRun {
       }
       if (absl::Status status = Wait(more); !status.ok()) return status;
     }
+  }
+
+  void TellLeftOut() {
+    const size_t left_out = follower_.left_out();
+    if (left_out == left_out_) return;
+    left_out_ = left_out;
+    feeder_.sink().SetTrouble(left_out == 0
+                                  ? absl::OkStatus()
+                                  : absl::ResourceExhaustedError(absl::StrCat(
+                                        left_out, " of the files of ", path_,
+                                        " are not followed, for there are more than ", kMaxFiles)));
   }
 
   void AddLine(std::string_view line, bool truncated, std::string_view file) {
@@ -112,6 +124,7 @@ class LogRun final : public SourceRun {
   ParsedLine parsed_;
   std::string kept_position_;
   std::optional<int64_t> lag_ms_;
+  std::optional<size_t> left_out_;  // As it was told.
   std::thread thread_;
 };
 
