@@ -187,6 +187,34 @@ def test_a_filter_that_nothing_passes_still_moves_on(api, test):
                 break
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("timestamp", timestamp_pb2.Timestamp(seconds=2**63 - 1)),
+        ("timestamp", timestamp_pb2.Timestamp(seconds=-(2**63))),
+        ("timestamp", timestamp_pb2.Timestamp(seconds=253_402_300_800)),
+        ("timestamp", timestamp_pb2.Timestamp(nanos=-1)),
+        ("ttl", duration_pb2.Duration(seconds=18_446_744_074)),
+        ("ttl", duration_pb2.Duration(nanos=-1)),
+    ],
+)
+def test_times_out_of_range_are_refused(api, field, value):
+    with pytest.raises(grpc.RpcError) as refused:
+        api.streams("Publish", stream_type=EVENTS, resource_id="orders", records=[record({}), record({}, **{field: value})])
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert error_info(refused.value).metadata["field"] == f"records[1].{field}"
+
+
+def test_times_at_the_ends_of_their_ranges(api, test):
+    for seconds in (-62_135_596_800, 253_402_300_799):
+        stamped = record({"test": test}, timestamp=timestamp_pb2.Timestamp(seconds=seconds), ttl=duration_pb2.Duration(seconds=36_525 * 86_400))
+        api.streams("Publish", stream_type=EVENTS, resource_id="orders", records=[stamped])
+    page = api.streams("GetHistory", stream_type=EVENTS, resource_id="orders", filter=only(test), payload_format=JSON)
+    times = [json.loads(each.payload.json)["timestamp"] for each in page.records]
+    assert times == ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.000Z"]
+    assert all(each.ttl.seconds > 36_524 * 86_400 for each in page.records)
+
+
 def test_ttl_ends_a_record(api, test):
     def publish(n, **fields):
         return api.streams("Publish", stream_type=EVENTS, resource_id="orders", records=[record({"test": test, "n": n}, **fields)]).offsets[0]

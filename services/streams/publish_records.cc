@@ -19,6 +19,11 @@ constexpr int kMaxRecords = 10'000;
 constexpr size_t kMaxKeyChars = 128;
 // A record's fields beside its payload, about.
 constexpr size_t kRecordOverhead = 64;
+// Of a Timestamp: the years 0001 to 9999.
+constexpr int64_t kMinSeconds = -62'135'596'800;
+constexpr int64_t kMaxSeconds = 253'402'300'799;
+constexpr int64_t kMaxTtlSeconds = int64_t{36'525} * 86'400;
+constexpr int32_t kNanosOfSecond = 1'000'000'000;
 
 // The same error with the record's place in its field.
 absl::Status AtRecord(const absl::Status& status, int index) {
@@ -38,7 +43,17 @@ absl::Status AddRecord(const v1::NewRecord& record, std::string_view user_id,
                        RecordBuffer* buffer) {
   RecordFields fields;
   if (record.has_timestamp()) {
-    fields.timestamp_ms = Millis(record.timestamp());
+    const google::protobuf::Timestamp& time = record.timestamp();
+    if (time.seconds() < kMinSeconds || time.seconds() > kMaxSeconds || time.nanos() < 0 ||
+        time.nanos() >= kNanosOfSecond) {
+      return InvalidField("timestamp", "a time in the years 0001 to 9999",
+                          absl::StrCat(time.seconds(), " s, ", time.nanos(), " ns"));
+    }
+    fields.timestamp_ms = Millis(time);
+  }
+  if (record.ttl().seconds() < 0 || record.ttl().seconds() > kMaxTtlSeconds ||
+      record.ttl().nanos() < 0 || record.ttl().nanos() >= kNanosOfSecond) {
+    return InvalidField("ttl", "0 to 100 years", absl::StrCat(record.ttl().seconds(), " s"));
   }
   fields.severity = record.severity();
   tags->assign(record.tags().begin(), record.tags().end());
