@@ -8,22 +8,49 @@
 
 namespace covet::edge {
 
+namespace {
+
+using simdjson::SUCCESS;
+
+// A value's text, of a valid document.
+std::string_view TextOf(simdjson::ondemand::value value) {
+  std::string_view text = value.raw_json_token();
+  simdjson::ondemand::object object;
+  simdjson::ondemand::array array;
+  if (text.starts_with('{') && value.get_object().get(object) == SUCCESS) {
+    if (object.raw_json().get(text) != SUCCESS) return {};
+  } else if (text.starts_with('[') && value.get_array().get(array) == SUCCESS) {
+    if (array.raw_json().get(text) != SUCCESS) return {};
+  }
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\n' || text.back() == '\r' ||
+                           text.back() == '\t')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string ConflationKey(const std::string& json) {
   thread_local simdjson::ondemand::parser parser;
   // The text has been found to be a valid JSON object before it was stored.
   const simdjson::padded_string padded(json);
   simdjson::ondemand::document document;
   simdjson::ondemand::value value;
-  if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
-      document.find_field_unordered("key").get(value) != simdjson::SUCCESS) {
+  if (parser.iterate(padded).get(document) != SUCCESS ||
+      document.find_field_unordered("key").get(value) != SUCCESS) {
     return {};
   }
+  std::string key;
   std::string_view text = value.raw_json_token();
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\n' || text.back() == '\r' ||
-                           text.back() == '\t')) {
-    text.remove_suffix(1);
+  // A string is one key however it is escaped; it fails where half of a surrogate pair is.
+  if (text.starts_with('"') && value.get_string().get(text) == SUCCESS) {
+    key.push_back('"');
+  } else {
+    text = TextOf(value);
+    key.push_back('=');
   }
-  return std::string(text);
+  return key.append(text);
 }
 
 void PendingBatch::Add(RecordRef ref) {

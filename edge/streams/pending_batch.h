@@ -16,7 +16,8 @@ struct RecordRef {
   const StreamRecord& record() const { return batch->records[index]; }
 };
 
-// What conflation goes by: the record's member `key`, or that it has none.
+// What conflation goes by: the record's member `key`, or that it has none. Strings are equal as
+// their characters are, objects and arrays as their texts are.
 std::string ConflationKey(const std::string& json);
 
 // The records that a group has taken in since its last batch; with conflation only the newest of

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+#include <string_view>
+
 #include "covet/common/v1/common.pb.h"
 #include "edge/streams/pending_batch.h"
 
@@ -87,6 +91,22 @@ TEST(PendingBatchTest, ConflationKeepsTheNewestOfEachKeyByOffset) {
                                  batch->records[4].json.size());
   EXPECT_EQ(OffsetsOf(pending.Take()), (std::vector<int64_t>{2, 4, 5}));
   EXPECT_TRUE(pending.empty());
+}
+
+TEST(PendingBatchTest, KeysAreEqualAsTheirValuesAre) {
+  const auto key = [](std::string_view value) {
+    return ConflationKey(R"({"n":1,"key":)" + std::string(value) + R"(,"z":2})");
+  };
+  EXPECT_EQ(key(R"("a/b")"), key(R"("\u0061\/b" )"));
+  EXPECT_EQ(key("1 "), key("1"));
+  EXPECT_EQ(key(R"({"a":[1]} )"), key(R"({"a":[1]})"));
+  std::set<std::string> others;
+  for (const char* value :
+       {R"("1")", "1", "true", "null", R"("null")", R"({"a":1})", R"({"a":2})", "{}", "[]", "[1]",
+        "[2]", R"("[2]")", R"("\ud800")", R"("\\ud800")", R"("\"")", R"("")"}) {
+    EXPECT_TRUE(others.insert(key(value)).second) << value;
+  }
+  EXPECT_TRUE(others.insert(ConflationKey(R"({"n":{"key":1}})")).second);
 }
 
 TEST(PendingBatchTest, AKeyThatChangesOftenDoesNotPileUp) {
