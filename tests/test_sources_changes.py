@@ -238,6 +238,40 @@ def test_the_lsn_is_confirmed_when_the_records_are_kept(make_covet, server):
         assert confirmed
 
 
+def test_rows_are_known_by_keys_of_several_columns_and_by_an_index(make_covet, server):
+    server.execute("CREATE TABLE pairs (a text, b text, n int, PRIMARY KEY (a, b))")
+    server.execute("CREATE TABLE indexed (id int PRIMARY KEY, name text NOT NULL, n int)")
+    server.execute("CREATE UNIQUE INDEX indexed_name ON indexed (name)")
+    server.execute("ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_name")
+    # What PostgreSQL stores outside of the row is not sent again while it stays as it is.
+    server.execute("CREATE TABLE long (name text PRIMARY KEY, n int)")
+    server.execute("ALTER TABLE long ALTER COLUMN name SET STORAGE EXTERNAL")
+    name = "x" * 2500
+    covet = make_covet(**overrides(server, "pairs", "indexed", "long"))
+    live(covet)
+    with follow(covet) as follower:
+        follower.wait_open()
+        server.execute("INSERT INTO pairs VALUES ('a,b', 'c', 1), ('a', 'b,c', 1)")
+        server.execute("INSERT INTO indexed VALUES (1, 'one', 1)")
+        server.execute("UPDATE indexed SET n = 2")
+        server.execute("UPDATE indexed SET name = 'eins'")
+        server.execute("DELETE FROM indexed")
+        server.execute("INSERT INTO long VALUES (%s, 1)", (name,))
+        server.execute("UPDATE long SET n = 2")
+        follower.wait(lambda f: len(f.records) == 8, "eight records")
+    one, other, insert, update, rename, delete, long, long_update = follower.records
+    assert (one["key"], other["key"]) == ("public.pairs:a\\,b,c", "public.pairs:a,b\\,c")
+    assert one["identity"] == {"a": "a,b", "b": "c"} and other["identity"] == {"a": "a", "b": "b,c"}
+    assert insert["replica_identity"] == "index" and insert["new"] == {"id": 1, "name": "one", "n": 1}
+    assert [r["key"] for r in (insert, update, rename, delete)] == [f"public.indexed:{name}" for name in ("one", "one", "eins", "eins")]
+    assert "old" not in update and update["identity"] == {"name": "one"}
+    assert rename["old"] == {"name": "one"} and rename["identity"] == {"name": "eins"}
+    assert delete["old"] == delete["identity"] == {"name": "eins"}
+    assert long["identity"] == long_update["identity"] == {"name": name}
+    assert long["key"] == long_update["key"] and long["key"].startswith("sha256:")
+    assert long_update["new"]["n"] == 2
+
+
 def test_what_cannot_work_says_so(make_covet, server):
     server.execute("CREATE TABLE keyless (id int)")
     covet = make_covet(**overrides(server, "keyless"))

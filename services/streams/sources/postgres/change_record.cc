@@ -72,6 +72,11 @@ bool TooLarge(const Cell& cell, size_t max_value) {
   return cell.kind == CellKind::kText && cell.text.size() > max_value;
 }
 
+const Cell& CellOf(const Row& row, const Row* fallback, size_t column) {
+  const bool elsewhere = row[column].kind == CellKind::kUnchanged && fallback != nullptr;
+  return elsewhere ? (*fallback)[column] : row[column];
+}
+
 }  // namespace
 
 ChangeRecordWriter::ValueKind ChangeRecordWriter::KindOf(uint32_t type) {
@@ -108,7 +113,7 @@ void ChangeRecordWriter::SetRelation(const Relation& relation) {
     ColumnShape shape{column.name, "", KindOf(column.type), keyed && column.in_identity};
     payload::AppendQuoted(&shape.quoted, column.name);
     shape.quoted.push_back(':');
-    table.has_identity |= shape.in_identity;
+    table.identity_columns += shape.in_identity ? 1 : 0;
     table.columns.push_back(std::move(shape));
   }
   tables_[relation.id] = std::move(table);
@@ -165,13 +170,28 @@ void ChangeRecordWriter::AppendValue(ValueKind kind, std::string_view text, std:
   payload::AppendQuoted(out, text);
 }
 
-void ChangeRecordWriter::AppendKey(const Table& table, const Row& row, std::string* out) {
+bool ChangeRecordWriter::KnowsIdentity(const Table& table, const Row& row, const Row* fallback) {
+  if (table.identity_columns == 0 || row.empty()) return false;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    if (table.columns[i].in_identity && CellOf(row, fallback, i).kind == CellKind::kUnchanged) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void ChangeRecordWriter::AppendKey(const Table& table, const Row& row, const Row* fallback,
+                                   std::string* out) {
   std::string key = table.qualified;
   char separator = ':';
   for (size_t i = 0; i < table.columns.size(); ++i) {
     if (!table.columns[i].in_identity) continue;
     key.push_back(separator);
-    key.append(row[i].text);
+    for (const char c : CellOf(row, fallback, i).text) {
+      // One value stands as it is; of several it must be clear where each ends.
+      if (table.identity_columns > 1 && (c == ',' || c == '\\')) key.push_back('\\');
+      key.push_back(c);
+    }
     separator = ',';
   }
   if (key.size() > kMaxKeyBytes) {
@@ -187,8 +207,7 @@ void ChangeRecordWriter::AppendRow(const Table& table, const Row& row, const Row
   for (size_t i = 0; i < row.size(); ++i) {
     const ColumnShape& column = table.columns[i];
     if (part == Part::kIdentity && !column.in_identity) continue;
-    const Cell& cell =
-        row[i].kind == CellKind::kUnchanged && fallback != nullptr ? (*fallback)[i] : row[i];
+    const Cell& cell = CellOf(row, fallback, i);
     if (cell.kind == CellKind::kUnchanged || TooLarge(cell, max_value)) continue;
     if (!first) out->push_back(',');
     first = false;
@@ -206,13 +225,15 @@ void ChangeRecordWriter::WriteWhole(const Table& table, const RowChange& change,
                                     size_t max_value, std::string* out) const {
   const Row& last = change.action == RowAction::kDelete ? change.old_row : change.new_row;
   const Row* full = change.old_kind == OldRow::kFull ? &change.old_row : nullptr;
+  // An identity that is TOASTed and did not change comes with the row of before.
+  const Row* before = change.old_kind != OldRow::kNone ? &change.old_row : nullptr;
   out->assign(head_);
-  const bool keyed = table.has_identity && !last.empty();
-  if (keyed) AppendKey(table, last, out);
+  const bool keyed = KnowsIdentity(table, last, before);
+  if (keyed) AppendKey(table, last, before, out);
   WriteHead(table, ActionName(change.action), out);
   if (keyed) {
     payload::AppendMemberName(out, "identity");
-    AppendRow(table, last, nullptr, Part::kIdentity, max_value, out);
+    AppendRow(table, last, before, Part::kIdentity, max_value, out);
   }
   if (!change.new_row.empty()) {
     payload::AppendMemberName(out, "new");

@@ -30,7 +30,8 @@ struct ChangePosition {
 //
 // `timestamp`, `lsn` and `transaction_id` are the commit's; (`lsn`, `sequence`) is the
 // ChangePosition. `identity` holds the columns that PostgreSQL knows the row by, as they are after
-// the change; it and `key` are missing under REPLICA IDENTITY FULL and NOTHING. `old` is there as
+// the change, and `key` the table and their values, a comma or backslash in one of several behind a
+// backslash; both are missing under REPLICA IDENTITY FULL and NOTHING. `old` is there as
 // far as PostgreSQL tells it: the whole row under FULL, else the identity where a delete or a new
 // identity ends it. `unchanged` names columns of `new` that are not in it because an update left
 // their TOASTed values alone; `omitted` those left out because the record would be too large.
@@ -68,7 +69,7 @@ class ChangeRecordWriter {
     std::string qualified;  // schema.table
     std::string members;    // `"schema":…,"table":…`
     std::string_view replica_identity;
-    bool has_identity = false;
+    int identity_columns = 0;
     std::vector<ColumnShape> columns;
   };
   enum class Part : uint8_t { kAll, kIdentity };
@@ -77,7 +78,9 @@ class ChangeRecordWriter {
   void WriteTail(const Table& table, int64_t sequence, std::string* out) const;
   void WriteWhole(const Table& table, const RowChange& change, int64_t sequence, size_t max_value,
                   std::string* out) const;
-  static void AppendKey(const Table& table, const Row& row, std::string* out);
+  // `fallback`, which may be null, has what `row` calls unchanged.
+  static bool KnowsIdentity(const Table& table, const Row& row, const Row* fallback);
+  static void AppendKey(const Table& table, const Row& row, const Row* fallback, std::string* out);
   static void AppendRow(const Table& table, const Row& row, const Row* fallback, Part part,
                         size_t max_value, std::string* out);
   static void AppendValue(ValueKind kind, std::string_view text, std::string* out);
