@@ -272,6 +272,33 @@ def test_rows_are_known_by_keys_of_several_columns_and_by_an_index(make_covet, s
     assert long_update["new"]["n"] == 2
 
 
+@pytest.mark.parametrize("made", ["by_covet", "by_hand"])
+def test_a_partitioned_table_is_followed_again_after_a_restart(make_covet, server, made):
+    server.execute("CREATE TABLE measurements (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)")
+    server.execute("CREATE TABLE measurements_early PARTITION OF measurements FOR VALUES FROM (MINVALUE) TO ('2025-01-01')")
+    server.execute("CREATE TABLE measurements_late PARTITION OF measurements FOR VALUES FROM ('2025-01-01') TO (MAXVALUE)")
+    if made == "by_hand":
+        server.execute("CREATE PUBLICATION covet_rows FOR TABLE measurements")
+    covet = make_covet("split", **overrides(server, "public.measurements"))
+    live(covet)
+    with follow(covet) as follower:
+        follower.wait_open()
+        server.execute("INSERT INTO measurements VALUES (1, '2024-05-01'), (2, '2025-05-01')")
+        follower.wait(lambda f: len(f.records) == 2, "two rows")
+        covet.process("streams").stop()
+        server.execute("INSERT INTO measurements VALUES (3, '2025-06-01')")
+        covet.process("streams").start()
+        live(covet)
+        follower.wait(lambda f: len(f.records) == 3, "the row from before the restart")
+    assert not follower.gaps
+    assert [record["identity"]["id"] for record in follower.records] == [1, 2, 3]
+    tables = [record["table"] for record in follower.records]
+    if made == "by_covet":
+        assert tables == ["measurements"] * 3
+    else:
+        assert tables == ["measurements_early", "measurements_late", "measurements_late"]
+
+
 def test_what_cannot_work_says_so(make_covet, server):
     server.execute("CREATE TABLE keyless (id int)")
     covet = make_covet(**overrides(server, "keyless"))

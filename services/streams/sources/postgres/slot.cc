@@ -58,11 +58,7 @@ class SlotOpener {
     if (found->size() == 0) return CreatePublication();
     if (found->Text(0, 0) == "t" || options_.tables.empty()) return absl::OkStatus();
     for (const std::string& table : options_.tables) {
-      const TableName parts = SplitTable(table);
-      absl::StatusOr<Rows> row = Query(
-          absl::StrCat("SELECT 1 FROM pg_catalog.pg_publication_tables WHERE pubname = ", name,
-                       " AND schemaname = ", connection_.Literal(parts.schema),
-                       " AND tablename = ", connection_.Literal(parts.table)));
+      absl::StatusOr<Rows> row = Query(InPublication(name, SplitTable(table)));
       if (!row.ok()) return row.status();
       if (row->size() == 0) {
         return absl::FailedPreconditionError(
@@ -71,6 +67,24 @@ class SlotOpener {
       }
     }
     return absl::OkStatus();
+  }
+
+  // Finds a row if the publication holds the table. The view of its tables shows partitions alone,
+  // or what they are part of alone (`publish_via_partition_root`), so for what was named when it
+  // was made the catalog is asked.
+  std::string InPublication(const std::string& publication, const TableName& table) const {
+    return absl::StrCat(
+        "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = ",
+        connection_.Literal(table.schema), " AND c.relname = ", connection_.Literal(table.table),
+        " AND (EXISTS (SELECT FROM pg_catalog.pg_publication_tables t WHERE t.pubname = ",
+        publication,
+        " AND t.schemaname = n.nspname AND t.tablename = c.relname) OR EXISTS (SELECT FROM "
+        "pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid "
+        "WHERE p.pubname = ",
+        publication,
+        " AND (r.prrelid = c.oid OR r.prrelid IN (SELECT "
+        "pg_catalog.pg_partition_ancestors(c.oid)))))");
   }
 
   absl::Status CreatePublication() {
@@ -83,7 +97,9 @@ class SlotOpener {
                                      connection_.Identifier(parts.table)));
         if (absl::Status status = CheckIdentity(table, parts); !status.ok()) return status;
       }
-      what = absl::StrCat(" FOR TABLE ", absl::StrJoin(names, ", "));
+      // A partitioned table's rows come under its own name.
+      what = absl::StrCat(" FOR TABLE ", absl::StrJoin(names, ", "),
+                          " WITH (publish_via_partition_root = true)");
     } else if (absl::Status status = CheckIdentities(); !status.ok()) {
       return status;
     }
