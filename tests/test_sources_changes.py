@@ -188,6 +188,16 @@ def test_postgres_killed_and_stopped(make_covet, server):
         assert not follower.gaps
 
 
+def test_why_the_server_ended_the_stream_is_told(make_covet, server):
+    server.execute("CREATE TABLE things (id int PRIMARY KEY)")
+    covet = make_covet(**overrides(server, "things"))
+    live(covet)
+    server.execute("DROP PUBLICATION covet_rows")
+    server.execute("INSERT INTO things VALUES (1)")
+    status = wait_source(covet.grpc_address("streams"), "database_changes", "rows", "FAILED")
+    assert 'publication "covet_rows" does not exist' in status.last_error
+
+
 def test_a_lost_slot_is_a_gap(make_covet, server):
     server.execute("CREATE TABLE things (id int PRIMARY KEY)")
     covet = make_covet("split", **overrides(server, "things", slot="mine", publication="theirs"))
@@ -270,6 +280,41 @@ def test_rows_are_known_by_keys_of_several_columns_and_by_an_index(make_covet, s
     assert long["identity"] == long_update["identity"] == {"name": name}
     assert long["key"] == long_update["key"] and long["key"].startswith("sha256:")
     assert long_update["new"]["n"] == 2
+
+
+def test_a_table_is_altered_while_it_is_followed(make_covet, server):
+    server.execute("CREATE TABLE things (id int PRIMARY KEY, name text, price int)")
+    covet = make_covet("split", **overrides(server, "things"))
+    live(covet)
+    with follow(covet) as follower:
+        follower.wait_open()
+        server.execute("INSERT INTO things VALUES (1, 'one', 10)")
+        server.execute("ALTER TABLE things ADD COLUMN color text DEFAULT 'red'")
+        server.execute("UPDATE things SET price = 11")
+        server.execute("ALTER TABLE things DROP COLUMN name")
+        server.execute("ALTER TABLE things RENAME COLUMN price TO cost")
+        server.execute("ALTER TABLE things ALTER COLUMN cost TYPE numeric(10, 2)")
+        server.execute("UPDATE things SET cost = 1.50")
+        follower.wait(lambda f: len(f.records) == 3, "three records")
+        # What was written while Covet was away is told in the columns of its time.
+        covet.process("streams").stop()
+        server.execute("INSERT INTO things VALUES (2, 2, 'blue')")
+        server.execute("ALTER TABLE things DROP COLUMN color")
+        server.execute("ALTER TABLE things RENAME TO items")
+        server.execute("INSERT INTO items VALUES (3, 3)")
+        covet.process("streams").config["streams"]["resources"][0]["database_changes"]["tables"] = ["items"]
+        covet.process("streams").start()
+        follower.wait(lambda f: len(f.records) == 5, "the records of before the start", timeout=60)
+    rows = [record["new"] for record in follower.records]
+    assert rows == [
+        {"id": 1, "name": "one", "price": 10},
+        {"id": 1, "name": "one", "price": 11, "color": "red"},
+        {"id": 1, "cost": 1.5, "color": "red"},
+        {"id": 2, "cost": 2.0, "color": "blue"},
+        {"id": 3, "cost": 3.0},
+    ]
+    assert [record["table"] for record in follower.records] == ["things"] * 4 + ["items"]
+    assert not follower.gaps
 
 
 @pytest.mark.parametrize("made", ["by_covet", "by_hand"])
