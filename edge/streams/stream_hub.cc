@@ -22,6 +22,20 @@ void AppendRefs(const StreamBatchPtr& batch, int64_t after, int64_t last,
   }
 }
 
+// Whether the log has answered, and will not answer otherwise.
+bool IsFinal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kAborted:  // Another epoch.
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kUnimplemented:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::vector<RecordRef> Alive(std::vector<RecordRef> refs, int64_t now_ms) {
   std::erase_if(refs, [&](const RecordRef& ref) { return !ref.record().IsAlive(now_ms); });
   return refs;
@@ -291,14 +305,11 @@ void StreamHub::SendRange(StreamReader& reader, const std::vector<RecordRef>& re
 bool StreamHub::OnPage(StreamReader& reader, const PageItem& page) {
   reader.read_token = 0;
   if (!page.status.ok()) {
-    // The service is away, or the log is no longer what it was.
-    reader.retry_read = page.status.code() == absl::StatusCode::kUnavailable ||
-                        page.status.code() == absl::StatusCode::kDeadlineExceeded;
-    if (reader.entry == nullptr) return reader.retry_read;
-    // Nothing was promised yet: it tries again, with a new epoch if that is why.
-    EndCatchingUp();
-    reader.retry_read = true;
-    return true;
+    // What was not answered is asked again. Where nothing was promised yet, so is what was, with a
+    // new epoch if that is why.
+    reader.retry_read = reader.entry != nullptr || !IsFinal(page.status);
+    if (reader.entry != nullptr) EndCatchingUp();
+    return reader.retry_read;
   }
   if (reader.entry != nullptr) {
     Enter(reader, &page);

@@ -115,7 +115,7 @@ class StreamHub {
   void OnDrained(StreamReader& reader);
   // A group's deadline has come.
   void OnDeadline(StreamGroup& group);
-  // After a read that failed for want of the service.
+  // Some time after a read that was not answered.
   void Retry(StreamReader& reader);
   // Every second or so: empty batches.
   void Tick();

@@ -249,6 +249,57 @@ TEST_F(ThreadStreamsTest, WhatCannotGoOnWithoutLossIsReset) {
   EXPECT_FALSE(threads_[0]->Unsubscribe("s", "1"));
 }
 
+// A page that is not answered says nothing of the log.
+TEST_F(ThreadStreamsTest, AReaderThatCatchesUpAsksAgainUntilItIsAnswered) {
+  Subscriber a;
+  Subscribe(a, Params("1"), "other");
+  Opened(9);
+  Subscriber b;
+  SubscribeParams params = Params("1");
+  params.history = 5;
+  Subscribe(b, params);
+  for (const absl::Status& failed :
+       {absl::UnavailableError(""), absl::DeadlineExceededError(""), absl::CancelledError(""),
+        absl::ResourceExhaustedError(""), absl::InternalError(""), absl::UnknownError("")}) {
+    const size_t asked = wire_.reads.size();
+    ASSERT_GT(asked, 0u);
+    EXPECT_EQ(wire_.reads.back().first.after_offset(), 4);
+    wire_.reads.back().second(failed, {});
+    RunItems();
+    EXPECT_THAT(b.ended, IsEmpty()) << failed;
+    Tick(1'000);
+    ASSERT_EQ(wire_.reads.size(), asked + 1) << failed;
+  }
+  streams::v1::GetHistoryResponse page;
+  page.set_epoch("e");
+  page.set_first_offset(1);
+  page.set_head_offset(9);
+  page.set_last_offset(9);
+  for (int n = 5; n <= 9; ++n) {
+    page.add_records()->set_offset(n);
+    page.mutable_records()->rbegin()->mutable_payload()->set_json("{}");
+  }
+  wire_.reads.back().second(absl::OkStatus(), page);
+  RunItems();
+  EXPECT_THAT(b.Take(), testing::ElementsAre(HasSubstr(R"("first_offset":5,"last_offset":9)")));
+  EXPECT_THAT(b.ended, IsEmpty());
+}
+
+TEST_F(ThreadStreamsTest, AReaderThatCatchesUpIsResetOnceTheLogIsAnother) {
+  Subscriber a;
+  Subscribe(a, Params("1"), "other");
+  Opened(9);
+  Subscriber b;
+  SubscribeParams params = Params("1");
+  params.history = 5;
+  Subscribe(b, params);
+  ASSERT_THAT(wire_.reads, SizeIs(1));
+  wire_.reads.back().second(MakeError(ErrorCode::kEpochChanged, "another log"), {});
+  RunItems();
+  EXPECT_THAT(b.ended, SizeIs(1));
+  EXPECT_THAT(a.ended, IsEmpty());
+}
+
 TEST_F(ThreadStreamsTest, Refusals) {
   Subscriber a;
   const auto missing = Subscribe(a, Params("1"));

@@ -75,6 +75,11 @@ void StreamWatch::Read() {
 }
 
 void StreamWatch::OnPage(absl::StatusOr<StreamPage> page) {
+  if (page.status().code() == absl::StatusCode::kUnavailable) {
+    // The log is behind but holds the records. OnTick asks again.
+    busy_ = false;
+    return;
+  }
   // What was evicted before it could be read is lost: the caller begins anew.
   if (!page.ok() || page->after > cursor_) {
     tools_.core.CountReset();
@@ -146,6 +151,8 @@ void StreamWatch::OnDelivered(const Delivered& delivered) {
 }
 
 void StreamWatch::OnTick() {
+  // After a page that could not be read, this is the next attempt; else there is nothing to read.
+  Read();
   if (over_ || busy_ || followed_ == nullptr || sent_ >= cursor_) return;
   // Nothing passed the filter for a while: tell how far that holds.
   v1::SubscribeResponse response;
