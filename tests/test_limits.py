@@ -141,6 +141,27 @@ async def test_resumes_are_not_counted_at_first(make_covet, kind):
         assert limited(await c.request(kind, RESUMES[kind](6)))
 
 
+async def test_uploads_that_a_connection_does_not_have_count(make_covet):
+    """Each asks the files service. A client that comes back may ask for as many as it may have."""
+    covet = make_covet(limits={"messages": "3/h"})
+    mine = Upload(random_bytes(3000), chunk_size=1000)
+    async with covet.connect("a") as c:
+        await mine.ready(c)
+    async with covet.connect("a") as c:
+        for _ in range(63):
+            assert (await Upload(b"x").resume(c))["data"]["error_code"] == "NOT_FOUND"
+        assert (await mine.resume(c))["type"] == "file_upload_ready"
+        for _ in range(3):
+            assert (await Upload(b"x").put(c, 0))["data"]["error_code"] == "NOT_FOUND"
+        for refused in (await Upload(b"x").put(c, 0), await Upload(b"x").resume(c)):
+            assert limited(refused)
+            assert (refused["data"]["rate_limit"]["limit"], refused["data"]["rate_limit"]["remaining"]) == (3, 0)
+        # Its own goes on.
+        assert (await mine.resume(c))["type"] == "file_upload_ready"
+        await mine.send_all(c, 2)
+        await mine.processed(c)
+
+
 async def attempts_until_refused(attempt, limit):
     """Tries until 429; at least `limit` attempts go well, and no more than came back meanwhile. Returns the refusal."""
     start = time.monotonic()

@@ -30,6 +30,7 @@ void UploadRequests::Handle(Session& session, const ClientMessage& message) {
   } else if (const auto* chunk = std::get_if<FileChunkMessage>(&message.body)) {
     OnChunk(session, message, *chunk);
   } else if (const auto* resume = std::get_if<FileUploadResumeMessage>(&message.body)) {
+    if (!Admit(session, message, resume->upload_id)) return;
     if (const auto upload = Find(session, message, resume->upload_id)) upload->Resume(message);
   } else if (const auto* cancel = std::get_if<FileUploadCancelMessage>(&message.body)) {
     if (const auto upload = Find(session, message, cancel->upload_id)) upload->Cancel(message);
@@ -50,6 +51,7 @@ void UploadRequests::OnStart(Session& session, const ClientMessage& message,
 
 void UploadRequests::OnChunk(Session& session, const ClientMessage& message,
                              const FileChunkMessage& chunk) {
+  if (!Admit(session, message, chunk.upload_id)) return;
   std::optional<std::string> data = chunk.raw ? std::string(chunk.data) : DecodeBase64(chunk.data);
   if (!data) {
     return session.Refuse(
@@ -61,9 +63,22 @@ void UploadRequests::OnChunk(Session& session, const ClientMessage& message,
   if (upload) upload->Chunk(message, chunk, *std::move(data));
 }
 
+bool UploadRequests::Admit(Session& session, const ClientMessage& message,
+                           std::string_view upload_id) {
+  SessionUploads& uploads = sessions_[&session];
+  if (uploads.by_id.find(upload_id) != uploads.by_id.end()) return true;
+  // A client that comes back goes on with as many as it may have.
+  if (std::holds_alternative<FileUploadResumeMessage>(message.body) &&
+      uploads.free_resumes < kMaxUploads) {
+    ++uploads.free_resumes;
+    return true;
+  }
+  return session.TakeMessage(message);
+}
+
 std::shared_ptr<EdgeUpload> UploadRequests::Find(Session& session, const ClientMessage& message,
                                                  std::string_view upload_id) {
-  Uploads& uploads = sessions_[&session];
+  auto& uploads = sessions_[&session].by_id;
   if (const auto it = uploads.find(upload_id); it != uploads.end()) return it->second;
   if (uploads.size() >= kMaxUploads) {
     session.Refuse(message, MakeErrorMessage(
@@ -75,10 +90,8 @@ std::shared_ptr<EdgeUpload> UploadRequests::Find(Session& session, const ClientM
   environment.forget = [this, &session](std::string_view ended) {
     const auto it = sessions_.find(&session);
     if (it == sessions_.end()) return;
-    if (const auto upload = it->second.find(ended); upload != it->second.end()) {
-      it->second.erase(upload);
-    }
-    if (it->second.empty()) sessions_.erase(it);
+    auto& uploads = it->second.by_id;
+    if (const auto upload = uploads.find(ended); upload != uploads.end()) uploads.erase(upload);
   };
   auto upload = std::make_shared<EdgeUpload>(std::move(environment), std::string(upload_id));
   uploads.emplace(upload_id, upload);

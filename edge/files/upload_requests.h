@@ -30,10 +30,17 @@ class UploadRequests final : public RequestHandler {
   const UploadCounters& counters() const { return counters_; }
 
  private:
-  using Uploads = std::map<std::string, std::shared_ptr<EdgeUpload>, std::less<>>;
+  struct SessionUploads {
+    std::map<std::string, std::shared_ptr<EdgeUpload>, std::less<>> by_id;
+    // Resumes of uploads that the session did not have, not counted against its rate.
+    size_t free_resumes = 0;
+  };
 
   void OnStart(Session& session, const ClientMessage& message, const FileUploadStartMessage& start);
   void OnChunk(Session& session, const ClientMessage& message, const FileChunkMessage& chunk);
+  // Whether the message may come: one for an upload that the session has is free, another asks the
+  // files service whether there is such an upload, and counts. Refuses it as RATE_LIMITED if not.
+  bool Admit(Session& session, const ClientMessage& message, std::string_view upload_id);
   // The session's upload, made if it has none; null if that was refused.
   std::shared_ptr<EdgeUpload> Find(Session& session, const ClientMessage& message,
                                    std::string_view upload_id);
@@ -41,7 +48,7 @@ class UploadRequests final : public RequestHandler {
   FilesGateway& gateway_;
   EdgeThread* thread_ = nullptr;
   UploadCounters counters_;
-  std::map<Session*, Uploads> sessions_;
+  std::map<Session*, SessionUploads> sessions_;
 };
 
 }  // namespace covet::edge
