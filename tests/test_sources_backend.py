@@ -96,6 +96,17 @@ async def test_the_call_and_its_log_last_for_the_resume_window(make_covet, shop)
         assert opened["recovered"] is False and opened["epoch"] != left.epoch
 
 
+def test_a_reload_that_changes_nothing_is_not_noticed(make_covet, shop):
+    covet = make_covet("split", **overrides(shop, request={"interval": "0.02s", "sku": "tea", "count": 0, "failAtEnd": False}))
+    streams = covet.process("streams")
+    with follow(covet).wait_open() as follower:
+        for _ in range(5):
+            have = len(follower.records)
+            streams.reload()
+            follower.wait(lambda f: len(f.records) >= have + 5, "records after the reload")
+        assert follower.opened == 1 and not follower.gaps
+
+
 def test_the_backend_killed_and_restarted_is_a_gap(make_covet, shop):
     covet = make_covet(**overrides(shop))
     with follow(covet).wait_open() as follower:
