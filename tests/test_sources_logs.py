@@ -128,3 +128,21 @@ def test_patterns(make_covet, folder):
         append(folder / "c.txt", "no\n")
         follower.wait(lambda f: len(f.records) == 2, "two lines")
         assert {record["file"] for record in follower.records} == {"a.log", "b.log"}
+
+
+def test_more_files_than_are_followed_are_told(make_covet, folder):
+    covet = make_covet(**overrides(folder / "*.log"))
+    address = covet.grpc_address("streams")
+    with follow(covet) as follower:
+        for i in range(34):
+            append(folder / f"{i}.log", f"line of {i}\n")
+        status = wait_source(address, "logs", "app", "FAILED")
+        follower.wait(lambda f: len(f.records) == 32, "a line of each file that is followed")
+        assert "not followed" in status.last_error and "more than 32" in status.last_error
+        left_out = {f"{i}.log" for i in range(34)} - {record["file"] for record in follower.records}
+        for record in follower.records[:2]:
+            (folder / record["file"]).unlink()
+        # What was read is let go of some time after it went, and makes place.
+        wait_source(address, "logs", "app", "LIVE")
+        follower.wait(lambda f: len(f.records) == 34, "the lines of the others")
+        assert {record["file"] for record in follower.records[32:]} == left_out
