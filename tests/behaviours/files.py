@@ -11,7 +11,7 @@ from behaviours import entry
 from behaviours.common import connect
 from harness.client_agent import AgentError
 from harness.process import TIMEOUT
-from harness.proxy import CLIENT, Proxy
+from harness.proxy import CLIENT, SERVER, Proxy
 from harness.uploads import Upload, fetch, random_bytes
 
 CHUNK = 20_000
@@ -212,6 +212,26 @@ async def upload_over_a_restarted_service(make_covet, agent):
         await asyncio.to_thread(files.start)
         assert fetch(covet, (await upload)["url"]).body == data
         assert proxy.accepted == 1
+
+
+async def upload_refused_late(make_covet, agent):
+    covet = make_covet("split")
+    files = covet.process("files")
+    data = random_bytes(3 * CHUNK)
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await asyncio.to_thread(files.kill)
+        proxy.freeze(SERVER)
+        since = len(covet.edge.lines)
+        upload = a.start("upload", **_upload(data))
+        # The answers of the second and third come after the third has been sent: one finds its asker, the other nobody.
+        for _ in range(3):
+            await asyncio.to_thread(covet.edge.wait_log, "request", type="file_upload_start", since=since)
+            since = len(covet.edge.lines)
+        proxy.go()
+        await asyncio.to_thread(files.start)
+        assert fetch(covet, (await upload)["url"]).body == data
+        assert not a.told("error")
 
 
 async def upload_continued(make_covet, agent):

@@ -9,7 +9,7 @@ from behaviours.common import NOTES, connect
 from harness.client_agent import AgentError
 from harness.grpc_api import Api
 from harness.process import TIMEOUT
-from harness.proxy import Proxy
+from harness.proxy import SERVER, Proxy
 from harness.uploads import random_bytes
 
 
@@ -129,22 +129,46 @@ async def joins_wait(covet, agent, room):
 
 async def unanswered(make_covet, agent):
     covet = make_covet(limits={"rooms_per_connection": 1, "subscriptions_per_connection": 1})
-    orders = {"stream_type": "events", "resource_id": "orders"}
-    others = {"join": {"room": "lobby_other"}, "subscribe": {"as": "other", **orders}}
+    # Side by side, since each waits for answers that don't come.
+    await asyncio.gather(_first_unanswered(covet, agent), _later_unanswered(covet, agent))
+
+
+ORDERS = {"stream_type": "events", "resource_id": "orders"}
+
+
+async def _first_unanswered(covet, agent):
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)
         proxy.stall()
-        for answer in [a.start("join", room="lobby_late"), a.start("subscribe", **{"as": "late"}, **orders)]:
+        for answer in [a.start("join", room="lobby_late"), a.start("subscribe", **{"as": "late"}, **ORDERS)]:
             with pytest.raises(AgentError) as late:
                 await answer
             assert late.value.type == "RequestTimeoutError"
         proxy.go()
-        for command, args in others.items():
-            async with asyncio.timeout(2 * TIMEOUT):
-                # Until the place is free.
-                while not await _accepted(a, command, args):
-                    await asyncio.sleep(0.05)
-        assert not a.told("error")
+        await _places_are_free(a)
+
+
+async def _later_unanswered(covet, agent):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url, reconnect={"delay": 0.01, "max_attempts": 1})
+        await a.do("join", room="lobby_late")
+        await a.do("subscribe", **{"as": "late"}, **ORDERS)
+        # Of the next connection nothing but the server's first message gets through.
+        proxy.stall_after(SERVER, 1)
+        proxy.cut()
+        for end in [await a.take("room_event_end", of="lobby_late"), await a.take("data_end", of="late")]:
+            assert end[0]["error"]["type"] == "RequestTimeoutError"
+        proxy.go()
+        await _places_are_free(a)
+
+
+async def _places_are_free(a):
+    """Once the server has taken back what it has answered too late."""
+    for command, args in {"join": {"room": "lobby_other"}, "subscribe": {"as": "other", **ORDERS}}.items():
+        async with asyncio.timeout(2 * TIMEOUT):
+            while not await _accepted(a, command, args):
+                await asyncio.sleep(0.05)
+    assert not a.told("error")
 
 
 async def _accepted(a, command, args):
@@ -154,6 +178,30 @@ async def _accepted(a, command, args):
         assert error.details["reason"] == "TOO_MANY", vars(error)
         return False
     return True
+
+
+async def answered_late(covet, agent, room):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room, options=NOTES)
+        proxy.stall()
+        unknown = {"as": "unknown", "stream_type": "events", "resource_id": "no_such_stream"}
+        for answer in [a.start("leave", room=room), a.start("subscribe", **unknown)]:
+            with pytest.raises(AgentError) as late:
+                await answer
+            assert late.value.type == "RequestTimeoutError"
+        again = a.start("join", room=room, options=NOTES)
+        await a.do("session")
+        # The server reads everything only now, and answers in that order.
+        proxy.go()
+        await again
+        assert (await a.do("send", room=room, payload=1))["offset"] == 1
+        await a.take("room_event", of=room)
+        assert len(a.told("room_event_end")) == 1  # Of the first.
+        with pytest.raises(AgentError) as refused:
+            await a.do("subscribe", **unknown)
+        assert refused.value.code == "SUBSCRIPTION_FAILED"
+        assert not a.told("error")
 
 
 async def room_over_a_restarted_service(make_covet, agent):
@@ -216,18 +264,20 @@ async def abandoned_reader(covet, agent, room):
     count = 10_500  # More than wait for one reader.
     async with agent() as a, covet.connect("other") as other:
         await connect(a, covet.ws_url)
-        await a.do("join", room=room, options=NOTES)
-        await a.do("join", room=room, options=NOTES, quiet=True)
-        await other.join(room, filter={"event_types": ["none"]})
-        sent = [await other.send("room_message", {"room_id": room, "event_type": "note", "payload": n}) for n in range(count)]
-        await other.reply(sent[-1])
-        await a.do("call", method="system.ping")
-        await a.do("abandon", room=room)
-        for n in range(count, count + 10):
-            await other.publish(room, n)
-        events = await a.items("room_event", count + 10, of=room)
-        assert [event["payload"] for event in events] == list(range(count + 10))
-        assert not [told for told in a.events if told["event"] == "gap"]
+        for abandon in ("abandon", "close_reader"):
+            left = f"{room}_{abandon}"
+            await a.do("join", room=left, options=NOTES)
+            await a.do("join", room=left, options=NOTES, quiet=True)
+            await other.join(left, filter={"event_types": ["none"]})
+            sent = [await other.send("room_message", {"room_id": left, "event_type": "note", "payload": n}) for n in range(count)]
+            await other.reply(sent[-1])
+            await a.do("call", method="system.ping")
+            await a.do(abandon, room=left)
+            for n in range(count, count + 10):
+                await other.publish(left, n)
+            events = await a.items("room_event", count + 10, of=left)
+            assert [event["payload"] for event in events] == list(range(count + 10))
+        assert not a.told("gap")
 
 
 async def slow_reader(covet, agent, room):

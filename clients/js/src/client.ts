@@ -399,6 +399,8 @@ export class CovetPyWebSocketClient {
       case 'room_event':
         return this.rooms.get(data.room_id)?.onEvent(message);
       case 'room_left':
+        // One that answers: the room may have been joined again since.
+        if (isLate(message)) return;
         return this.onSourceEnded(this.rooms.get(data.room_id), data.reason);
       case 'subscribed':
         return this.subscriptions.get(data.subscription_id)?.onSubscribed(data);
@@ -417,7 +419,7 @@ export class CovetPyWebSocketClient {
       case 'file_status':
         return this.uploads.get(data.upload_id)?.onStatus(data);
       case 'error':
-        return this.onError(errorOf(message), data.original_message_id);
+        return this.onError(errorOf(message), data.original_message_id, isLate(message));
     }
   }
 
@@ -452,11 +454,10 @@ export class CovetPyWebSocketClient {
     if (!known) this.emit('notification', notification);
   }
 
-  private onError(error: ServerError, about: string | undefined): void {
-    // What ends an upload is told by an error that answers nothing.
+  private onError(error: ServerError, about: string | undefined, late: boolean): void {
     const upload = about === undefined ? undefined : this.uploads.get(about);
-    if (upload) upload.fail(error);
-    else this.problem(error);
+    if (upload) upload.onError(error);
+    else if (!late) this.problem(error);
   }
 
   private async renew(): Promise<void> {
@@ -468,4 +469,9 @@ export class CovetPyWebSocketClient {
       if (!isLost(error) && !this.session.ended) this.problem(error as Error);
     }
   }
+}
+
+/** Whether it is an answer that nobody waits for any more: whoever asked has been told so. Those in time find their askers. */
+function isLate(message: Message): boolean {
+  return message.metadata?.in_reply_to !== undefined;
 }

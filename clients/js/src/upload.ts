@@ -166,10 +166,8 @@ export class Upload extends Source<UploadEvents> {
       } catch (error) {
         if (isLost(error)) continue;
         failures = this.received.size > before ? 1 : failures + 1;
-        // What is behind the server restarts, or is short of something; or the connection stalls.
-        const passing = error instanceof RequestTimeoutError || (error instanceof ServerError && error.code === 'UNAVAILABLE');
         try {
-          if (!passing) throw error;
+          if (!isPassing(error)) throw error;
           await this.link.backOff(failures, error as Error);
         } catch (final) {
           this.fail(final as Error);
@@ -271,6 +269,11 @@ export class Upload extends Source<UploadEvents> {
     if (processing_status === 'completed' || processing_status === 'failed') this.setProcessed();
   }
 
+  /** An error that nobody waits for tells of it: what has ended it, or an answer that comes late. @internal */
+  onError(error: ServerError): void {
+    if (!isPassing(error)) this.fail(error);
+  }
+
   /** @internal */
   fail(error: Error): void {
     if (!this.settled) this.reject(error);
@@ -287,6 +290,14 @@ export class Upload extends Source<UploadEvents> {
   get over(): Promise<void> {
     return this.processed;
   }
+}
+
+/** Whether it is worth another try. */
+function isPassing(error: unknown): boolean {
+  // The connection stalls.
+  if (!(error instanceof ServerError)) return error instanceof RequestTimeoutError;
+  // What is behind the server restarts, or is short of something; or the start that was sent before is not answered yet.
+  return error.code === 'UNAVAILABLE' || (error.code === 'CONFLICT' && error.details.field === 'id');
 }
 
 /** The chunk as a binary frame: the envelope's length, the envelope, the bytes. */

@@ -153,6 +153,10 @@ class Agent:
         async for _ in self.readers.pop(room):
             break
 
+    async def close_reader(self, room):
+        """As `abandon`, but by its own word; it is still held."""
+        await self.readers[room].aclose()
+
     async def listen(self, room):
         self.listeners[room] = self.teller("heard", room)
         self.rooms[room].on("event", self.listeners[room])

@@ -113,6 +113,8 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       for await (const _ of readers.get(room)) break;
       readers.delete(room);
     },
+    /** As `abandon`, but by its own word; it is still held. */
+    close_reader: async ({room}) => void (await readers.get(room).return()),
     async listen({room}) {
       listeners.set(room, (item) => say({event: 'heard', of: room, item}));
       rooms.get(room).on('event', listeners.get(room));

@@ -407,6 +407,8 @@ class WebSocketClient:
             room._on_joined(message)
         elif message["type"] == "room_event":
             room._on_event(message)
+        elif _is_late(message):
+            pass  # The room may have been joined again since.
         elif room._on_ended(data["reason"]):
             self._reopen(room)
         else:
@@ -471,12 +473,17 @@ class WebSocketClient:
             (upload._on_complete if message["type"] == "file_upload_complete" else upload._on_status)(message["data"])
 
     def _on_error(self, message: Message) -> None:
-        # What ends an upload is told by an error that answers nothing.
+        error = from_message(message)
         upload = self._uploads.get(message["data"].get("original_message_id", ""))
         if upload is not None:
-            upload._fail(from_message(message))
-        else:
-            self._problem(from_message(message))
+            upload._on_error(error)
+        elif not _is_late(message):
+            self._problem(error)
+
+
+def _is_late(message: Message) -> bool:
+    """Whether it is an answer that nobody waits for any more: whoever asked has been told so. Those in time find their askers."""
+    return "in_reply_to" in message.get("metadata", {})
 
 
 def _keep(tasks: Set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:

@@ -178,9 +178,8 @@ class Upload(Source):
                 except LOST:
                     pass
                 except (RequestTimeoutError, ServerError) as error:
-                    if isinstance(error, ServerError) and error.code != "UNAVAILABLE":
+                    if not _is_passing(error):
                         raise
-                    # What is behind the server restarts, or is short of something; or the connection stalls.
                     failures = failures + 1 if len(self._received) <= before else 1
                     await self._client._back_off(failures, error)
         except CovetError as error:
@@ -272,6 +271,11 @@ class Upload(Source):
         if data["processing_status"] in ("completed", "failed"):
             self._over()
 
+    def _on_error(self, error: ServerError) -> None:
+        """An error that nobody waits for tells of it: what has ended it, or an answer that comes late."""
+        if not _is_passing(error):
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         if not self._done.done():
             self._done.set_exception(error)
@@ -280,6 +284,14 @@ class Upload(Source):
     def _over(self) -> None:
         if not self._processed.done():
             self._processed.set_result(None)
+
+
+def _is_passing(error: CovetError) -> bool:
+    """Whether it is worth another try."""
+    if not isinstance(error, ServerError):
+        return isinstance(error, RequestTimeoutError)  # The connection stalls.
+    # What is behind the server restarts, or is short of something; or the start that was sent before is not answered yet.
+    return error.code == "UNAVAILABLE" or error.code == "CONFLICT" and error.details.get("field") == "id"
 
 
 def encode_text(message: Message, data: bytes) -> Message:
