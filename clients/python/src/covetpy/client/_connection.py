@@ -157,11 +157,16 @@ class Connection:
             if size > limit:
                 raise MessageTooLargeError(f"a message of {size} bytes, and the server takes {limit}")
         if self._socket.transport.is_closing():
-            raise NotConnectedError("the connection has ended")
+            raise await self._over()
         try:
             await self._socket.send(data)
         except ConnectionClosed as error:
-            raise NotConnectedError("the connection has ended") from error
+            raise await self._over() from error
+
+    async def _over(self) -> NotConnectedError:
+        """Once `run` has seen it too: whoever tries again at once would find the same connection, and not let `run` go on."""
+        await asyncio.wait({self.closed})
+        return NotConnectedError("the connection has ended")
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
