@@ -11,10 +11,13 @@ export interface Socket {
   onerror: ((event: unknown) => void) | null;
 }
 
-/** The platform's WebSocket; on Node without one, the `ws` package. */
+/** A browser's WebSocket; in Node.js that of `ws`, since its own waits without end for a peer that does not answer a close. */
 export async function openSocket(url: string, protocols: string[]): Promise<Socket> {
-  const native = (globalThis as {WebSocket?: new (url: string, protocols: string[]) => unknown}).WebSocket;
-  if (native) return new native(url, protocols) as Socket;
+  const {process, WebSocket: native} = globalThis as {
+    process?: {versions?: {node?: string}};
+    WebSocket?: new (url: string, protocols: string[]) => unknown;
+  };
+  if (native && !process?.versions?.node) return new native(url, protocols) as Socket;
   const {WebSocket} = await import('#node');
   return new WebSocket(url, protocols, {maxPayload: 64 << 20}) as unknown as Socket;
 }
