@@ -2,6 +2,7 @@
 one that a client sends is not as its schema says."""
 
 import asyncio
+import math
 import socket
 
 from harness.process import TIMEOUT
@@ -12,6 +13,7 @@ OTHER = {CLIENT: SERVER, SERVER: CLIENT}
 
 
 HEAD_END = b"\r\n\r\n"
+READ_BYTES = 65536
 
 
 def _close_frame(code, reason):
@@ -112,9 +114,11 @@ class Proxy:
         self._stalled = False
         self._cut_after = {}
         self._stall_after = {}
+        self._stall_at = {}  # Of `bytes`.
         self.accepted_at = []  # On the loop's clock.
         self._changed = asyncio.Condition()
         self.messages = {CLIENT: 0, SERVER: 0}  # Passed, by who has sent them.
+        self.bytes = {CLIENT: 0, SERVER: 0}
         self.cuts = 0  # By cut_after.
         self.sent = []  # Of each connection, what its client has sent.
         self.closed = set()  # Who has begun to close a connection, or answered a close.
@@ -182,6 +186,10 @@ class Proxy:
     def stall_after(self, sender, count):
         """Once the sender's message number `count` from now has passed, nothing does until go()."""
         self._stall_after = {sender: self.messages[sender] + count}
+
+    def stall_after_bytes(self, sender, count):
+        """Once so many bytes of the sender's next connection have passed, nothing does until go()."""
+        self._stall_at = {sender: self.bytes[sender] + count}
 
     @property
     def stalled(self):
@@ -262,7 +270,7 @@ class Proxy:
         if sender == CLIENT:
             self.sent.append(sent)
         try:
-            while data := await reader.read(65536):
+            while data := await reader.read(min(READ_BYTES, self._stall_at.get(sender, math.inf) - self.bytes[sender])):
                 if sender == CLIENT:
                     sent.feed(data)
                 await pair.going[sender].wait()
@@ -286,6 +294,10 @@ class Proxy:
                         await writer.drain()
                         pair.writers[sender].transport.abort()
                         return
+                self.bytes[sender] += len(data)
+                if self._stall_at.get(sender) == self.bytes[sender]:
+                    self._stall_at = {}
+                    self.stall()
                 await writer.drain()
                 if messages.closed and sender not in self.closed:
                     self.closed.add(sender)
