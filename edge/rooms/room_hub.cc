@@ -188,7 +188,7 @@ bool RoomHub::OnMemberPage(HubMember& member, const PageResult& page) {
   bool behind = false;
   for (const HubEventPtr& event : page.events) {
     if (event->offset <= replay.cursor) continue;
-    behind = SendReplayed(member, event) != SendResult::kQueued;
+    behind |= SendReplayed(member, event) != SendResult::kQueued;
   }
   replay.cursor = std::max(replay.cursor, page.last_looked);
   if (behind) {

@@ -238,6 +238,22 @@ TEST_F(RoomHubTest, AReplayIsPacedByTheSocket) {
   EXPECT_THAT(a_.log, ElementsAre("R{6}", "R{7}", "R{8}", "R{9}", "R{10}"));
 }
 
+TEST_F(RoomHubTest, WhatAFilterLetsPassPacesAReplayToo) {
+  HubMember& member = Add(a_, "a");
+  member.filtered = true;
+  member.event_types = {"chat"};
+  a_.room = 0;
+  hub_.StartReplay(member, 5, 10, false);
+  PageResult page = Page({}, 7);
+  page.events = {MakeEvent(6, "chat"), MakeEvent(7, "other")};
+  EXPECT_TRUE(hub_.OnMemberPage(member, page));
+  EXPECT_THAT(a_.log, ElementsAre("R{6}"));
+  EXPECT_THAT(asked_, SizeIs(1));
+  a_.room = 100;
+  hub_.OnDrained(member);
+  EXPECT_THAT(asked_, SizeIs(2));
+}
+
 TEST_F(RoomHubTest, ASlowReaderReadsOnWithoutLoss) {
   Add(a_, "a");
   Add(b_, "b");
