@@ -453,9 +453,10 @@ void RoomsCore::Follow(const v1::JoinRequest& request, RoomFollower* follower,
       *room, [this, room = *room, request, follower, reply](const absl::Status& status) {
         if (!status.ok()) return reply(status);
         room->followers.push_back(follower);
-        env_.leases.Upsert({absl::StrCat("owner:", incarnation_), follower->session_id,
-                            follower->identity->user_id(), room->id()});
-        const bool joined = room->presence.Add(follower->identity->user_id(), follower->session_id);
+        const std::string user_id = follower->identity->user_id();
+        env_.leases.Upsert(
+            {absl::StrCat("owner:", incarnation_), follower->session_id, user_id, room->id()});
+        const bool joined = room->presence.Add(user_id, follower->session_id);
         FollowStart start;
         start.room = Describe(*room);
         start.cursor = room->head;
@@ -469,8 +470,8 @@ void RoomsCore::Follow(const v1::JoinRequest& request, RoomFollower* follower,
         } else if (request.history() > 0) {
           start.cursor = std::max(room->head - request.history(), oldest);
         }
-        reply(std::move(start));
-        if (joined) EmitPresence(*room, "joined", follower->identity->user_id());
+        reply(std::move(start));  // Which may end the follower.
+        if (joined) EmitPresence(*room, "joined", user_id);
       });
 }
 

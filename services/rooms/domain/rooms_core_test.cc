@@ -18,6 +18,17 @@ constexpr int64_t kHour = 3'600'000;
 
 using RoomsCoreTest = CoreFixture;
 
+// Notes what it is told.
+struct Follower final : public RoomFollower {
+  explicit Follower(const IdentityPtr& caller) {
+    session_id = "f";
+    identity = caller;
+  }
+  void OnAdvance() override {}
+  void OnPresence(const v1::RoomPresence&) override {}
+  void OnLeft(const std::string&) override {}
+};
+
 TEST_F(RoomsCoreTest, ARoomOfAPatternGoesADayAfterItsLastMember) {
   Open("s", "u");
   Join("s", "lobby_1");
@@ -148,6 +159,25 @@ TEST_F(RoomsCoreTest, LeavingIsRecordedOnce) {
   Send(leave);
   Send(leave);
   EXPECT_THAT(changes_, ElementsAre("in:s", "left:s"));
+}
+
+TEST_F(RoomsCoreTest, AFollowerMayGoAsSoonAsItHasBegun) {
+  Open("s", "u");
+  Join("s", "lobby_1");
+  items_.clear();
+  auto follower =
+      std::make_unique<Follower>(std::make_shared<const common::v1::Identity>(*Caller()));
+  v1::JoinRequest request;
+  request.set_room_id("lobby_1");
+  bool began = false;
+  core_->Follow(request, follower.get(), [&](const auto& start) {
+    began = start.ok();
+    core_->Unfollow("lobby_1", follower.get());
+    follower.reset();
+  });
+  Drain();
+  EXPECT_TRUE(began);
+  EXPECT_THAT(Activity(), ElementsAre("joined:admin:2"));
 }
 
 TEST_F(RoomsCoreTest, NotificationsGoToEveryLiveSessionAndWaitForOthers) {
