@@ -9,6 +9,7 @@ namespace covet::rooms {
 namespace {
 
 constexpr int32_t kPage = 100;
+constexpr int64_t kPageBytes = 256 << 10;
 constexpr char kPresenceType[] = "user_activity";
 
 }  // namespace
@@ -20,13 +21,15 @@ void FormatPayload(common::v1::PayloadFormat format, v1::RoomEvent* event) {
 
 void RoomWatch::Start(Executor& executor, RoomsCore& core, const v1::JoinRequest& request,
                       const std::shared_ptr<Stream>& stream) {
-  auto watch = std::make_shared<RoomWatch>(core, request, stream);
+  auto watch = std::make_shared<RoomWatch>(executor, core, request, stream);
   stream->OnClosed([watch, &executor] { executor.Post([watch] { watch->Close(); }); });
   executor.Post([watch] { watch->Begin(); });
 }
 
-RoomWatch::RoomWatch(RoomsCore& core, v1::JoinRequest request, std::shared_ptr<Stream> stream)
-    : core_(core),
+RoomWatch::RoomWatch(Executor& executor, RoomsCore& core, v1::JoinRequest request,
+                     std::shared_ptr<Stream> stream)
+    : executor_(executor),
+      core_(core),
       request_(std::move(request)),
       event_types_(request_.event_types().begin(), request_.event_types().end()),
       stream_(std::move(stream)) {
@@ -68,9 +71,8 @@ void RoomWatch::Read() {
   }
   reading_ = true;
   more_ = false;
-  core_.ReadPage(request_.room_id(), cursor_, kPage,
+  core_.ReadPage(request_.room_id(), cursor_, kPage, kPageBytes,
                  [watch = shared_from_this()](absl::StatusOr<RoomsCore::History> history) {
-                   watch->reading_ = false;
                    if (watch->over_) return;
                    if (!history.ok()) return watch->OnLeft("reset");
                    watch->OnPage(*std::move(history));
@@ -81,16 +83,36 @@ void RoomWatch::OnPage(RoomsCore::History history) {
   // What was evicted before it could be read is lost: the caller joins anew.
   if (history.page.first_offset > cursor_ + 1 && history.page.head > cursor_)
     return OnLeft("reset");
-  for (v1::RoomEvent& event : history.events) {
-    if (!Wants(event.event_type())) continue;
-    FormatPayload(request_.payload_format(), &event);
-    v1::JoinResponse response;
-    *response.mutable_event() = std::move(event);
-    // A caller who does not keep up is told so, rather than held in memory.
-    if (stream_->Send(std::move(response)) == server::StreamSend::kRefused) return OnLeft("reset");
+  if (!SendEvents(history.events)) {
+    // A caller who reads slowly gets what it can take; the log keeps the rest.
+    stream_->OnDrained([watch = shared_from_this()] {
+      watch->executor_.Post([watch] {
+        watch->reading_ = false;
+        watch->Read();
+      });
+    });
+    return;
   }
+  reading_ = false;
   cursor_ = std::max(cursor_, history.page.last_looked);
   if (more_ || history.page.last_looked < history.page.head) Read();
+}
+
+bool RoomWatch::SendEvents(std::vector<v1::RoomEvent>& events) {
+  for (v1::RoomEvent& event : events) {
+    const int64_t offset = event.offset();
+    if (Wants(event.event_type())) {
+      FormatPayload(request_.payload_format(), &event);
+      v1::JoinResponse response;
+      *response.mutable_event() = std::move(event);
+      const server::StreamSend sent = stream_->Send(std::move(response));
+      if (sent == server::StreamSend::kRefused) return false;
+      cursor_ = offset;
+      if (sent == server::StreamSend::kBackpressure) return false;
+    }
+    cursor_ = offset;
+  }
+  return true;
 }
 
 void RoomWatch::OnPresence(const v1::RoomPresence& presence) {

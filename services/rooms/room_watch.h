@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/base/executor.h"
 #include "common/server/server_stream.h"
@@ -22,7 +23,8 @@ class RoomWatch final : public RoomFollower, public std::enable_shared_from_this
   static void Start(Executor& executor, RoomsCore& core, const v1::JoinRequest& request,
                     const std::shared_ptr<Stream>& stream);
 
-  RoomWatch(RoomsCore& core, v1::JoinRequest request, std::shared_ptr<Stream> stream);
+  RoomWatch(Executor& executor, RoomsCore& core, v1::JoinRequest request,
+            std::shared_ptr<Stream> stream);
 
   void OnAdvance() override { Read(); }
   void OnPresence(const v1::RoomPresence& presence) override;
@@ -32,16 +34,19 @@ class RoomWatch final : public RoomFollower, public std::enable_shared_from_this
   void Begin();
   void Read();
   void OnPage(RoomsCore::History history);
+  // Sends what the stream takes below its mark; false if the rest is to be read again.
+  bool SendEvents(std::vector<v1::RoomEvent>& events);
   bool Wants(const std::string& event_type) const;
   void Close();
 
+  Executor& executor_;
   RoomsCore& core_;
   const v1::JoinRequest request_;
   const std::set<std::string> event_types_;
   const std::shared_ptr<Stream> stream_;
   int64_t cursor_ = 0;
   bool joined_ = false;
-  bool reading_ = false;
+  bool reading_ = false;  // A page is on its way, or the stream must drain before the next.
   bool more_ = false;
   bool over_ = false;
   // While it is followed the core points here.

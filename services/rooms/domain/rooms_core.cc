@@ -365,19 +365,19 @@ void RoomsCore::GetHistory(const IdentityPtr& caller, const v1::GetHistoryReques
     if (!request.epoch().empty() && request.epoch() != room->epoch) {
       return reply(EpochChanged(room->id()));
     }
-    ReadPage(room->id(), request.after_offset(), PageSize(request.page_size()), reply);
+    ReadPage(room->id(), request.after_offset(), PageSize(request.page_size()), kMaxPageBytes,
+             reply);
   });
 }
 
 void RoomsCore::ReadPage(const std::string& room_id, int64_t after, int32_t limit,
-                         Reply<History> reply) {
+                         int64_t max_bytes, Reply<History> reply) {
   const RoomPtr room = table_.Find(room_id);
   if (room == nullptr) return reply(RoomNotFound(room_id));
-  table_.Read(room, after, limit, kMaxPageBytes,
-              [this, room, reply](absl::StatusOr<RoomPage> page) {
-                if (!page.ok()) return reply(page.status());
-                reply(ToHistory(*room, *std::move(page)));
-              });
+  table_.Read(room, after, limit, max_bytes, [this, room, reply](absl::StatusOr<RoomPage> page) {
+    if (!page.ok()) return reply(page.status());
+    reply(ToHistory(*room, *std::move(page)));
+  });
 }
 
 void RoomsCore::RemoveMember(const IdentityPtr& caller, const v1::RemoveMemberRequest& request,

@@ -126,8 +126,10 @@ class RoomsCore {
   };
   void Follow(const v1::JoinRequest& request, RoomFollower* follower, Reply<FollowStart> reply);
   void Unfollow(const std::string& room_id, RoomFollower* follower);
-  // RoomEvents after `after`, without those past their ttl.
-  void ReadPage(const std::string& room_id, int64_t after, int32_t limit, Reply<History> reply);
+  // RoomEvents after `after`, without those past their ttl: at most `limit` records and about
+  // `max_bytes`, but one at least.
+  void ReadPage(const std::string& room_id, int64_t after, int32_t limit, int64_t max_bytes,
+                Reply<History> reply);
 
   // A room as GetRoom shows it. The room must be ready.
   v1::Room Describe(const Room& room) const;
