@@ -122,9 +122,10 @@ async def test_sessions_of_a_key_that_is_taken_back_end(make_covet):
         assert (await user.request("heartbeat", {"sequence": 1}))["type"] == "heartbeat"
 
 
-async def test_a_bad_reload_changes_nothing(make_covet):
+@pytest.mark.parametrize("bad", [{"nonsense": 1}, {"grpc": {"tls": {"cert_file": "/", "key_file": "/"}}}])
+async def test_a_bad_reload_changes_nothing(make_covet, bad):
     covet = make_covet()
-    covet.edge.config["nonsense"] = 1
+    covet.edge.config.update(bad)
     since = len(covet.edge.lines)
     covet.edge.write_config()
     import signal
@@ -132,7 +133,6 @@ async def test_a_bad_reload_changes_nothing(make_covet):
     os.kill(covet.edge.pid, signal.SIGHUP)
     while not any('"error"' in line or '"warning"' in line for line in covet.edge.lines[since:]):
         await asyncio.sleep(0.02)
-    del covet.edge.config["nonsense"]
     async with covet.connect() as c:
         await c.join("lobby_1")
 

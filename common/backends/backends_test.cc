@@ -468,12 +468,12 @@ TEST_F(BackendsTest, RefusesWhatCannotBeOpened) {
   };
   config::v1::BackendConfig config = server_.Config();
   config.set_descriptor_set("/no/such/file");
-  EXPECT_EQ(problem(config), "backends.shop: cannot read /no/such/file");
+  EXPECT_EQ(problem(config), "backends.shop: cannot read /no/such/file: No such file or directory");
   config = server_.Config();
   config.mutable_tls()->set_cert_file("/no/such/cert");
   EXPECT_EQ(problem(config), "backends.shop: tls: cert_file and key_file belong together");
   config.mutable_tls()->set_key_file("/no/such/key");
-  EXPECT_EQ(problem(config), "backends.shop: cannot read /no/such/cert");
+  EXPECT_EQ(problem(config), "backends.shop: cannot read /no/such/cert: No such file or directory");
   config = server_.Config();
   (*config.mutable_metadata())["Bad Key"].set_value("x");
   EXPECT_EQ(problem(config), "backends.shop: gRPC sends no metadata `Bad Key`");

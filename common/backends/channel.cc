@@ -8,10 +8,9 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
+#include "common/base/read_file.h"
 #include "common/config/config.h"
 #include "common/config/values.h"
 
@@ -69,9 +68,10 @@ std::vector<std::string> Targets(const config::v1::BackendConfig& config) {
 
 absl::Status ReadPem(const std::string& file, std::string* out) {
   if (file.empty()) return absl::OkStatus();
-  std::ifstream in(file, std::ios::binary);
-  out->assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  if (!in || out->empty()) return absl::NotFoundError("cannot read " + file);
+  absl::StatusOr<std::string> text = ReadFile(file);
+  if (!text.ok()) return text.status();
+  if (text->empty()) return absl::FailedPreconditionError(file + " is empty");
+  *out = *std::move(text);
   return absl::OkStatus();
 }
 

@@ -1,12 +1,12 @@
 #include "common/backends/descriptor_set.h"
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/backends/method_table.h"
+#include "common/base/read_file.h"
 #include "common/config/config.h"
 #include "common/protojson/schema.h"
 
@@ -53,10 +53,10 @@ void CheckStreams(const config::v1::Config& config,
 
 absl::StatusOr<std::vector<google::protobuf::FileDescriptorProto>> ReadDescriptorSet(
     const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError("cannot read " + path);
+  const absl::StatusOr<std::string> bytes = ReadFile(path);
+  if (!bytes.ok()) return bytes.status();
   google::protobuf::FileDescriptorSet set;
-  if (!set.ParseFromIstream(&in)) {
+  if (!set.ParseFromString(*bytes)) {
     return absl::InvalidArgumentError(path + " is not a FileDescriptorSet");
   }
   return std::vector<google::protobuf::FileDescriptorProto>(set.file().begin(), set.file().end());

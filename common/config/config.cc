@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/read_file.h"
 #include "common/config/defaults.h"
 #include "common/config/values.h"
 #include "common/limits/memory_budget.h"
@@ -66,11 +65,10 @@ absl::StatusOr<std::string> ResolveSecret(const v1::Secret& secret) {
       return NonEmpty(value, absl::StrCat("the environment variable ", secret.env()));
     }
     case v1::Secret::kFile: {
-      std::ifstream in(secret.file(), std::ios::binary);
-      if (!in) return absl::NotFoundError(absl::StrCat("cannot read ", secret.file()));
-      std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-      if (!text.empty() && text.back() == '\n') text.pop_back();
-      return NonEmpty(std::move(text), secret.file());
+      absl::StatusOr<std::string> text = ReadFile(secret.file());
+      if (!text.ok()) return text.status();
+      if (!text->empty() && text->back() == '\n') text->pop_back();
+      return NonEmpty(*std::move(text), secret.file());
     }
     case v1::Secret::SOURCE_NOT_SET:
       break;

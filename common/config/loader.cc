@@ -4,8 +4,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 
@@ -14,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/read_file.h"
 #include "common/config/defaults.h"
 #include "common/config/validate.h"
 
@@ -21,15 +20,6 @@ namespace covet::config {
 namespace {
 
 constexpr char kPrefix[] = "COVET_";
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in.is_open() || in.bad()) {
-    return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
-  }
-  return text;
-}
 
 // The variables that secrets take their values from.
 void CollectSecretVariables(const google::protobuf::Message& message,
@@ -146,7 +136,7 @@ bool IsForeignVariable(const std::string& name) {
 absl::StatusOr<v1::Config> Load(const Sources& sources) {
   Loading loading;
   if (!sources.file.empty()) {
-    auto text = ReadText(sources.file);
+    auto text = covet::ReadFile(sources.file);
     if (!text.ok()) return text.status();
     loading.ReadFile(sources.file, *text);
   }

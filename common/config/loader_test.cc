@@ -253,7 +253,7 @@ targets: [all, edge]
           "F:3:3: edge.heartbeat_interval: must be at most 1h",
           HasSubstr("edge.blocked_networks[1]: `10.0.0.0/40` is neither an IP address"),
           "F:5:3: edge.tls: needs both cert_file and key_file",
-          "F:5:9: edge.tls.cert_file: cannot read /nonexistent",
+          "F:5:9: edge.tls.cert_file: cannot read /nonexistent: No such file or directory",
           "F:9:18: auth.jwt.keys[0].secret: must have 32 bytes or more",
           "F:10:10: auth.jwt.keys[1].kid: `a` is used twice",
           "F:10:18: auth.jwt.keys[1].algorithm: rs256 is not supported yet; hs256 is",
@@ -292,6 +292,20 @@ TEST_F(LoaderTest, BackendsMayNotTakeNamesThatAreTaken) {
                   "F:11:10: backends.twin.services[0].service: `shop.v1.Orders` is offered by "
                   "backends.shop already",
                   HasSubstr("backends.rpc: is the name of a role, which metrics use")));
+}
+
+TEST_F(LoaderTest, ADirectoryIsNoFile) {
+  EXPECT_THAT(Errors({.file = "/"}), ElementsAre("cannot read /: Is a directory"));
+  EXPECT_THAT(ErrorsIn(R"(auth:
+  jwt:
+    keys:
+      - {kid: a, secret: {file: /}}
+edge:
+  tls: {cert_file: /, key_file: /}
+)"),
+              ::testing::UnorderedElementsAre(HasSubstr("cannot read /: Is a directory"),
+                                              HasSubstr("cert_file: cannot read /: Is a dir"),
+                                              HasSubstr("key_file: cannot read /: Is a dir")));
 }
 
 TEST_F(LoaderTest, ClientsOfTheEdgeAreNotAskedForCertificates) {

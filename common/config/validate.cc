@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/read_file.h"
 #include "common/config/config.h"
 #include "common/config/formats.h"
 #include "common/config/schema.h"
@@ -97,9 +98,9 @@ class Checker {
     for (const auto& [name, file] :
          {std::pair{"cert_file", tls.cert_file()}, std::pair{"key_file", tls.key_file()},
           std::pair{"ca_file", tls.ca_file()}}) {
-      if (!file.empty() && access(file.c_str(), R_OK) != 0) {
-        Fail(absl::StrCat(key, ".", name), absl::StrCat("cannot read ", file));
-      }
+      if (file.empty()) continue;
+      const absl::StatusOr<std::string> pem = ReadFile(file);
+      if (!pem.ok()) Fail(absl::StrCat(key, ".", name), std::string(pem.status().message()));
     }
   }
 

@@ -10,12 +10,11 @@
 #include <grpcpp/impl/server_initializer.h>
 
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/read_file.h"
 #include "common/config/config.h"
 #include "common/config/formats.h"
 #include "grpc/health/v1/health.pb.h"
@@ -89,12 +88,6 @@ void InitPlugins() {
   });
 }
 
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
-  return std::string((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-}
-
 struct Pem {
   std::string cert;
   std::string key;
@@ -107,7 +100,7 @@ absl::StatusOr<Pem> ReadTls(const config::v1::TlsConfig& tls) {
        {std::pair{tls.cert_file(), &pem.cert}, std::pair{tls.key_file(), &pem.key},
         std::pair{tls.ca_file(), &pem.ca}}) {
     if (path.empty()) continue;
-    auto read = ReadPem(path);
+    auto read = ReadFile(path);
     if (!read.ok()) return read.status();
     *text = *std::move(read);
   }
