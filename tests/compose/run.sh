@@ -97,17 +97,23 @@ check_image() {
   [ "$size" -le "$IMAGE_BYTES" ] || die "$image has $size bytes, more than $IMAGE_BYTES"
 }
 
-# What ./dev compose says is there, and its first command connects.
+# What ./dev compose says is there, and its first command connects and is let in.
 check_hints() {
-  local hints command said address
+  local hints command address tries
   # There is no Grafana to name.
   hints="$(compose_hints 2>/dev/null)"
   for address in "ws://$(published gateway 8000)/ws " "gRPC over TLS $(published gateway 8001)"; do
     grep -qF "$address" <<<"$hints" || die "the hints do not name $address: $hints"
   done
   command="$(sed -n 's/^  \(.*-m websockets .*\)/\1/p' <<<"$hints")"
-  said="$(eval "$command" </dev/null 2>&1)" || true
-  grep -q 'Connected to ws://' <<<"$said" || die "this does not connect: $command: $said"
+  rm -f "$work/hint"
+  # It ends with its input. Who is refused is connected first, and closed then.
+  # shellcheck disable=SC2094  # The file is watched as it is written.
+  for ((tries = 0; tries < 300; tries++)); do
+    grep -qsE 'connection_ack|closed|Failed' "$work/hint" && break
+    sleep 0.1
+  done | eval "$command" >"$work/hint" 2>&1 || true
+  grep -q connection_ack "$work/hint" || die "this does not connect: $command: $(cat "$work/hint")"
 }
 
 # Where everything is, for tests/harness/external.py.
@@ -125,6 +131,7 @@ describe() {
 # Each container ends well on its signal, and a client by way of the gateway is told when to come back.
 stop_all() {
   local id state stays
+  rm -f "$work/stays"
   "$PYTHON" tests/compose/stays.py >"$work/stays" &
   stays=$!
   until grep -qs '^connected' "$work/stays"; do
