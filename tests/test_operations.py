@@ -122,7 +122,7 @@ async def test_sessions_of_a_key_that_is_taken_back_end(make_covet):
         assert (await user.request("heartbeat", {"sequence": 1}))["type"] == "heartbeat"
 
 
-@pytest.mark.parametrize("bad", [{"nonsense": 1}, {"grpc": {"tls": {"cert_file": "/", "key_file": "/"}}}])
+@pytest.mark.parametrize("bad", [{"nonsense": 1}, {"auth": {"jwt": {"keys": [{"kid": "a", "secret": {"file": "/"}}]}}}])
 async def test_a_bad_reload_changes_nothing(make_covet, bad):
     covet = make_covet()
     covet.edge.config.update(bad)
