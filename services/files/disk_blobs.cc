@@ -23,7 +23,9 @@
 namespace covet::files {
 namespace {
 
-constexpr int64_t kHashStep = 1 << 20;
+constexpr int64_t kReadBytes = 1 << 20;
+// Of one blob at a time, before others get their turn.
+constexpr int64_t kDigestStep = int64_t{16} << 20;
 
 class FileReader final : public BlobReader {
  public:
@@ -48,24 +50,26 @@ absl::Status SyncFile(int fd) {
   return ::fsync(fd) == 0 ? absl::OkStatus() : PosixError("sync", "");
 }
 
-// The digest of the whole file; what `blob` has hashed already is not read again.
-absl::StatusOr<std::string> Digest(OpenBlob* blob, std::atomic<int64_t>* reread) {
+// Goes on with the digest by a step; what `blob` has hashed already is not read again. Whether it
+// has seen all of the file.
+absl::StatusOr<bool> HashOn(OpenBlob* blob, std::atomic<int64_t>* reread) {
   struct stat info = {};
   if (::fstat(blob->fd.get(), &info) != 0) return PosixError("stat", "");
   if (blob->hashed < 0) {
     blob->digest = Sha256Stream();
     blob->hashed = 0;
   }
+  const int64_t end = std::min<int64_t>(blob->hashed + kDigestStep, info.st_size);
   std::string buffer;
-  while (blob->hashed < info.st_size) {
-    buffer.resize(static_cast<size_t>(std::min<int64_t>(kHashStep, info.st_size - blob->hashed)));
+  while (blob->hashed < end) {
+    buffer.resize(static_cast<size_t>(std::min(kReadBytes, end - blob->hashed)));
     absl::Status status = ReadAt(blob->fd.get(), blob->hashed, buffer.data(), buffer.size());
     if (!status.ok()) return status;
     blob->digest.Add(buffer);
     blob->hashed += static_cast<int64_t>(buffer.size());
     *reread += static_cast<int64_t>(buffer.size());
   }
-  return auth::EncodeHex(blob->digest.Finish());
+  return blob->hashed >= info.st_size;
 }
 
 }  // namespace
@@ -83,6 +87,14 @@ absl::StatusOr<std::unique_ptr<DiskBlobs>> DiskBlobs::Open(const DiskBlobsOption
   if (absl::Status status = SyncDirectory(options.directory); !status.ok()) return status;
   return absl::WrapUnique(new DiskBlobs(options, executor));
 }
+
+// One that is being finished.
+struct DiskBlobs::WholeBlob {
+  std::string blob;
+  std::string sha256;  // Announced; empty if there is none.
+  OpenBlob open;
+  std::function<void(absl::StatusOr<std::string>)> done;
+};
 
 DiskBlobs::DiskBlobs(const DiskBlobsOptions& options, Executor& executor)
     : directory_(options.directory),
@@ -131,33 +143,45 @@ void DiskBlobs::Finish(const std::string& blob, const std::string& sha256,
   WriterOf(blob).Post(BlobWriter::Take{
       blob, [this, blob, sha256, done = std::move(done)](OpenBlob taken) mutable {
         // A std::function must be copyable; the blob is not.
-        auto held = std::make_shared<OpenBlob>(std::move(taken));
-        finisher_->Post([this, blob, sha256, held, done = std::move(done)] {
-          absl::StatusOr<std::string> result = Keep(blob, sha256, held.get());
-          if (!result.ok() && CodeOf(result.status()) != ErrorCode::kChecksumMismatch) {
-            log::Error("file_not_kept", {{"error", std::string(result.status().message())}});
-          }
-          executor_.Post([done, result = std::move(result)] { done(result); });
-        });
+        auto whole =
+            std::make_shared<WholeBlob>(WholeBlob{blob, sha256, std::move(taken), std::move(done)});
+        finisher_->Post([this, whole = std::move(whole)] { FinishOn(whole); });
       }});
 }
 
-absl::StatusOr<std::string> DiskBlobs::Keep(const std::string& blob, const std::string& sha256,
-                                            OpenBlob* open) {
-  if (!open->failure.ok()) return open->failure;
-  const std::string incoming = directory_ + "/incoming/" + blob;
-  const std::string kept = directory_ + "/kept/" + blob;
-  if (!open->fd.valid()) {
-    absl::StatusOr<Fd> fd = OpenFile(incoming, O_RDWR);
-    // A process that ended between the move and its caller's note of it.
-    if (absl::IsNotFound(fd.status())) fd = OpenFile(kept, O_RDWR);
-    if (!fd.ok()) return fd.status();
-    open->fd = *std::move(fd);
+void DiskBlobs::FinishOn(const std::shared_ptr<WholeBlob>& whole) {
+  absl::StatusOr<bool> hashed = false;
+  if (absl::Status opened = OpenWhole(whole.get()); !opened.ok()) {
+    hashed = std::move(opened);
+  } else {
+    hashed = HashOn(&whole->open, &counters_.reread_bytes);
   }
-  absl::StatusOr<std::string> digest = Digest(open, &counters_.reread_bytes);
-  if (!digest.ok()) return digest.status();
-  if (!sha256.empty() && *digest != sha256) return ChecksumMismatch("sha256");
-  absl::Status status = SyncFile(open->fd.get());
+  if (hashed.ok() && !*hashed) return finisher_->Post([this, whole] { FinishOn(whole); });
+  absl::StatusOr<std::string> result = hashed.ok() ? Keep(whole.get()) : hashed.status();
+  if (!result.ok() && CodeOf(result.status()) != ErrorCode::kChecksumMismatch) {
+    log::Error("file_not_kept", {{"error", std::string(result.status().message())}});
+  }
+  executor_.Post([done = whole->done, result = std::move(result)] { done(result); });
+}
+
+absl::Status DiskBlobs::OpenWhole(WholeBlob* whole) {
+  OpenBlob& open = whole->open;
+  if (!open.failure.ok()) return open.failure;
+  if (open.fd.valid()) return absl::OkStatus();
+  absl::StatusOr<Fd> fd = OpenFile(directory_ + "/incoming/" + whole->blob, O_RDWR);
+  // A process that ended between the move and its caller's note of it.
+  if (absl::IsNotFound(fd.status())) fd = OpenFile(directory_ + "/kept/" + whole->blob, O_RDWR);
+  if (!fd.ok()) return fd.status();
+  open.fd = *std::move(fd);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> DiskBlobs::Keep(WholeBlob* whole) {
+  const std::string incoming = directory_ + "/incoming/" + whole->blob;
+  const std::string kept = directory_ + "/kept/" + whole->blob;
+  const std::string digest = auth::EncodeHex(whole->open.digest.Finish());
+  if (!whole->sha256.empty() && digest != whole->sha256) return ChecksumMismatch("sha256");
+  absl::Status status = SyncFile(whole->open.fd.get());
   if (!status.ok()) return status;
   if (::rename(incoming.c_str(), kept.c_str()) != 0 && errno != ENOENT) {
     return PosixError("rename", incoming);

@@ -16,7 +16,6 @@ namespace covet::files {
 
 class BlobWriter;
 class WorkQueue;
-struct OpenBlob;
 
 struct DiskBlobsOptions {
   std::string directory;  // Exists. Two folders are made in it: `incoming` and `kept`.
@@ -36,7 +35,8 @@ struct DiskBlobsCounters {
 // allocated; Finish moves them to `kept`. Each blob belongs to one writer thread, which writes
 // whatever chunks have queued, syncs every file it wrote to once, and only then answers: a burst
 // shares its fdatasync. It hashes what comes in order on the way, so that most files are not read
-// again. Finishing has a thread of its own: reading a large file must not hold up chunks.
+// again. Finishing has a thread of its own: reading a large file must not hold up chunks. It reads
+// large files in turns of a few MiB, so that none holds up the end of another.
 //
 // What is queued is not bounded here: callers bound what they have under way (their windows).
 class DiskBlobs final : public BlobStore {
@@ -64,7 +64,8 @@ class DiskBlobs final : public BlobStore {
   // Runs `work` with the path of a kept blob, behind the finishing of blobs.
   void WithKept(const std::string& blob, std::function<void(const std::string& path)> work);
 
-  // Does what has been asked for and answers it, then ends the threads. Idempotent.
+  // Does what has been asked for and answers it, then ends the threads. Only a file of which more
+  // is to be read than takes a moment is left, unanswered, for the next process. Idempotent.
   void Stop();
 
   const DiskBlobsCounters& counters() const { return counters_; }
@@ -73,9 +74,12 @@ class DiskBlobs final : public BlobStore {
   DiskBlobs(const DiskBlobsOptions& options, Executor& executor);
 
   BlobWriter& WriterOf(const std::string& blob);
-  // The digest, once the blob is whole, synced and moved. On the finisher.
-  absl::StatusOr<std::string> Keep(const std::string& blob, const std::string& sha256,
-                                   OpenBlob* open);
+  struct WholeBlob;
+  // On the finisher: reads on for the digest, and keeps the blob once it has all of it.
+  void FinishOn(const std::shared_ptr<WholeBlob>& whole);
+  absl::Status OpenWhole(WholeBlob* whole);
+  // The digest, once the blob is synced and moved.
+  absl::StatusOr<std::string> Keep(WholeBlob* whole);
 
   const std::string directory_;
   Executor& executor_;
