@@ -421,6 +421,28 @@ TEST_F(FilesCoreTest, RefusalsCostNothingOfTheRateWhichOutlivesRestarts) {
 TEST_F(FilesCoreTest, PermissionComesBeforeAnythingElse) {
   auto uploader = std::make_unique<TestUploader>();
   uploader->id = core_->Attach(uploader.get(), std::make_shared<common::v1::Identity>(), "");
+TEST_F(FilesCoreTest, AReadyOfManyHolesIsBounded) {
+  constexpr int64_t kTold = 4096;
+  const std::string data(size_t{10} * 2 * (kTold + 10), 'd');
+  auto uploader = Attach();
+  Start(*uploader, "u", data);
+  Next(*uploader);
+  const int64_t number = metadata_->FindUpload("user", "u")->number;
+  // Every other chunk is there.
+  for (int64_t i = 0; i < kTold + 10; ++i) metadata_->AddReceived(number, 2 * i, 2 * i);
+  ASSERT_TRUE(metadata_->Commit().ok());
+  Restart();
+  uploader = Attach();
+  Start(*uploader, "u", data);
+  const v1::UploadReady ready = Next(*uploader).ready();
+  ASSERT_EQ(ready.received_size(), kTold);
+  EXPECT_EQ(ready.received(0).first(), 0);
+  EXPECT_EQ(ready.received(kTold - 1).last(), 2 * (kTold - 1));
+  // One that it was not told of is acknowledged again.
+  Chunk(*uploader, 2 * (kTold + 5), data);
+  EXPECT_EQ(Next(*uploader).chunk_ack().received_chunks(), kTold + 10);
+}
+
   Start(*uploader);
   EXPECT_EQ(CodeOf(End(*uploader)), ErrorCode::kPermissionDenied);
 }

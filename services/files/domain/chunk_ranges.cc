@@ -23,4 +23,9 @@ bool ChunkRanges::Contains(int64_t index) const {
   return it != ranges_.begin() && std::prev(it)->second >= index;
 }
 
+std::vector<ChunkRanges::Range> ChunkRanges::ranges(size_t most) const {
+  const auto count = static_cast<ptrdiff_t>(std::min(most, ranges_.size()));
+  return {ranges_.begin(), std::next(ranges_.begin(), count)};
+}
+
 }  // namespace covet::files

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -21,8 +22,8 @@ class ChunkRanges {
   // How many indexes are in it.
   int64_t count() const { return count_; }
   size_t range_count() const { return ranges_.size(); }
-  // In ascending order, no two of them adjacent.
-  std::vector<Range> ranges() const { return {ranges_.begin(), ranges_.end()}; }
+  // In ascending order, no two of them adjacent; the first `most` of them.
+  std::vector<Range> ranges(size_t most = std::numeric_limits<size_t>::max()) const;
 
  private:
   std::map<int64_t, int64_t> ranges_;  // First → last.
