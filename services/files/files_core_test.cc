@@ -16,6 +16,7 @@
 #include "common/auth/crypto.h"
 #include "common/base/manual_clock.h"
 #include "common/errors/error.h"
+#include "common/eventlog/sqlite_database.h"
 #include "common/eventlog/temp_directory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -90,6 +91,16 @@ class TestUploader final : public Uploader {
   int64_t released = 0;
 };
 
+// Processing that ends the process: it never comes back.
+class DeadlyProcessing final : public Processing {
+ public:
+  void Process(const FileRecord& file, std::function<void(ProcessingResult)>) override {
+    begun.push_back(file.file_id);
+  }
+
+  std::vector<std::string> begun;
+};
+
 constexpr char kData[] = "0123456789abcdefghijklmno";  // 25 bytes, three chunks of ten.
 
 // The core over a real store, restarted at will; the clock stands.
@@ -132,7 +143,8 @@ class FilesCoreTest : public testing::Test {
             .ok());
     processing_ = std::make_unique<FileProcessing>(*blobs_, *executor_, nullptr);
     core_ = std::make_unique<FilesCore>(
-        options_, CoreEnvironment{clock_, ids_, *executor_, *metadata_, *blobs_, *processing_,
+        options_, CoreEnvironment{clock_, ids_, *executor_, *metadata_, *blobs_,
+                                  deadly_ ? static_cast<Processing&>(*deadly_) : *processing_,
                                   policy_, memory_,
                                   [this](const FileChange& change) {
                                     changes_.emplace_back(change.change, change.correlation_id);
@@ -208,6 +220,7 @@ class FilesCoreTest : public testing::Test {
   std::unique_ptr<Metadata> metadata_;
   std::unique_ptr<DiskBlobs> blobs_;
   std::unique_ptr<FileProcessing> processing_;
+  DeadlyProcessing* deadly_ = nullptr;  // In place of it.
   std::unique_ptr<FilesCore> core_;
 };
 
@@ -309,6 +322,58 @@ TEST_F(FilesCoreTest, AnUnprocessedFileIsProcessedByTheNextProcess) {
       [&] { return metadata_->FindFile(file_id)->status == v1::PROCESSING_STATUS_COMPLETED; }));
 }
 
+TEST_F(FilesCoreTest, AFileWhoseProcessingEndsTheProcessIsGivenUp) {
+  DeadlyProcessing deadly;
+  deadly_ = &deadly;
+  Restart();
+  std::vector<std::string> ids;
+  for (const char* upload : {"poison", "innocent"}) {
+    auto uploader = Attach();
+    Start(*uploader, upload, "x");
+    Next(*uploader);
+    Chunk(*uploader, 0, "x");
+    Next(*uploader);
+    ids.push_back(Next(*uploader).completed().file_id());
+    core_->Detach(uploader->id);
+    // In this order in the next process as well.
+    clock_.AdvanceMillis(1000);
+  }
+  for (int i = 1; i < 3; ++i) {
+    Restart();
+    ASSERT_TRUE(executor_->RunUntil([&] { return deadly.begun.size() == 1u + i; }));
+    EXPECT_EQ(deadly.begun.back(), ids[0]);
+  }
+  // What waited behind it is not to blame.
+  ASSERT_TRUE(metadata_->FindFile(ids[1]));
+  EXPECT_EQ(metadata_->FindFile(ids[1])->attempts, 0);
+  EXPECT_EQ(metadata_->FindFile(ids[1])->status, v1::PROCESSING_STATUS_QUEUED);
+  deadly_ = nullptr;
+  Restart();
+  EXPECT_TRUE(executor_->RunUntil(
+      [&] { return metadata_->FindFile(ids[1])->status == v1::PROCESSING_STATUS_COMPLETED; }));
+  const FileRecord given_up = *metadata_->FindFile(ids[0]);
+  EXPECT_EQ(given_up.status, v1::PROCESSING_STATUS_FAILED);
+  EXPECT_EQ(given_up.details, R"({"reason":"PROCESSING_FAILED","message":"given up"})");
+}
+
+TEST_F(FilesCoreTest, AStoreOfTheFirstFormatIsUpgraded) {
+  auto uploader = Attach();
+  Start(*uploader, "u", "x");
+  Next(*uploader);
+  Chunk(*uploader, 0, "x");
+  Next(*uploader);
+  const std::string file_id = Next(*uploader).completed().file_id();
+  Close();
+  auto database = eventlog::SqliteDatabase::Open(directory_ + "/metadata.sqlite");
+  ASSERT_TRUE(database->Execute("ALTER TABLE files DROP COLUMN attempts").ok());
+  ASSERT_TRUE(database->Execute("PRAGMA user_version=1").ok());
+  database = absl::NotFoundError("closed");
+  Restart();
+  EXPECT_TRUE(executor_->RunUntil(
+      [&] { return metadata_->FindFile(file_id)->status == v1::PROCESSING_STATUS_COMPLETED; }));
+  EXPECT_EQ(metadata_->FindFile(file_id)->attempts, 1);
+}
+
 TEST_F(FilesCoreTest, TheSameChunkTwiceAtOnceIsWrittenOnce) {
   auto uploader = Attach();
   Start(*uploader);
@@ -354,6 +419,28 @@ TEST_F(FilesCoreTest, ManyChunksOutOfOrderKeepAShortAccount) {
   ASSERT_EQ(ready.received_size(), 1);
   EXPECT_EQ(ready.received(0).first(), 1);
   EXPECT_EQ(ready.received(0).last(), 1999);
+}
+
+TEST_F(FilesCoreTest, AReadyOfManyHolesIsBounded) {
+  constexpr int64_t kTold = 4096;
+  const std::string data(size_t{10} * 2 * (kTold + 10), 'd');
+  auto uploader = Attach();
+  Start(*uploader, "u", data);
+  Next(*uploader);
+  const int64_t number = metadata_->FindUpload("user", "u")->number;
+  // Every other chunk is there.
+  for (int64_t i = 0; i < kTold + 10; ++i) metadata_->AddReceived(number, 2 * i, 2 * i);
+  ASSERT_TRUE(metadata_->Commit().ok());
+  Restart();
+  uploader = Attach();
+  Start(*uploader, "u", data);
+  const v1::UploadReady ready = Next(*uploader).ready();
+  ASSERT_EQ(ready.received_size(), kTold);
+  EXPECT_EQ(ready.received(0).first(), 0);
+  EXPECT_EQ(ready.received(kTold - 1).last(), 2 * (kTold - 1));
+  // One that it was not told of is acknowledged again.
+  Chunk(*uploader, 2 * (kTold + 5), data);
+  EXPECT_EQ(Next(*uploader).chunk_ack().received_chunks(), kTold + 10);
 }
 
 TEST_F(FilesCoreTest, AnAbandonedUploadExpiresAndItsIdIsForgotten) {
@@ -421,28 +508,6 @@ TEST_F(FilesCoreTest, RefusalsCostNothingOfTheRateWhichOutlivesRestarts) {
 TEST_F(FilesCoreTest, PermissionComesBeforeAnythingElse) {
   auto uploader = std::make_unique<TestUploader>();
   uploader->id = core_->Attach(uploader.get(), std::make_shared<common::v1::Identity>(), "");
-TEST_F(FilesCoreTest, AReadyOfManyHolesIsBounded) {
-  constexpr int64_t kTold = 4096;
-  const std::string data(size_t{10} * 2 * (kTold + 10), 'd');
-  auto uploader = Attach();
-  Start(*uploader, "u", data);
-  Next(*uploader);
-  const int64_t number = metadata_->FindUpload("user", "u")->number;
-  // Every other chunk is there.
-  for (int64_t i = 0; i < kTold + 10; ++i) metadata_->AddReceived(number, 2 * i, 2 * i);
-  ASSERT_TRUE(metadata_->Commit().ok());
-  Restart();
-  uploader = Attach();
-  Start(*uploader, "u", data);
-  const v1::UploadReady ready = Next(*uploader).ready();
-  ASSERT_EQ(ready.received_size(), kTold);
-  EXPECT_EQ(ready.received(0).first(), 0);
-  EXPECT_EQ(ready.received(kTold - 1).last(), 2 * (kTold - 1));
-  // One that it was not told of is acknowledged again.
-  Chunk(*uploader, 2 * (kTold + 5), data);
-  EXPECT_EQ(Next(*uploader).chunk_ack().received_chunks(), kTold + 10);
-}
-
   Start(*uploader);
   EXPECT_EQ(CodeOf(End(*uploader)), ErrorCode::kPermissionDenied);
 }

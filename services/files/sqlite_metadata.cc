@@ -15,7 +15,7 @@ using eventlog::SqliteDatabase;
 using eventlog::SqliteStatement;
 
 constexpr int64_t kApplicationId = 0x436f7646;  // "CovF"
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 // Rows of `received` are ranges of chunks, in the order of their arrival; they may be adjacent.
 constexpr char kTables[] = R"(
@@ -58,7 +58,8 @@ CREATE TABLE files (
   size INTEGER NOT NULL,
   created_ms INTEGER NOT NULL,
   status INTEGER NOT NULL,
-  details BLOB NOT NULL
+  details BLOB NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX files_of_user ON files(user_id, created_ms, file_id, size);
 CREATE INDEX files_by_age ON files(created_ms);
@@ -66,12 +67,20 @@ CREATE INDEX files_unprocessed ON files(created_ms) WHERE status IN (1, 2);
 CREATE TABLE rates (user_id BLOB PRIMARY KEY NOT NULL, state INTEGER NOT NULL) STRICT;
 )";
 
+// From format 1.
+constexpr char kUpgrade[] = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE files ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version=2;
+COMMIT;
+)";
+
 constexpr char kUploadColumns[] =
     "number, user_id, upload_id, file_id, filename, mimetype, sha256, metadata, types, size, "
     "chunk_size, state, failure, expires_ms, ended_ms";
 constexpr char kFileColumns[] =
     "file_id, upload_id, user_id, filename, mimetype, sha256, metadata, types, size, created_ms, "
-    "status, details";
+    "status, details, attempts";
 
 std::string Text(const SqliteStatement& row, int column) { return std::string(row.Blob(column)); }
 
@@ -109,6 +118,7 @@ FileRecord ReadFile(const SqliteStatement& row) {
   file.created_ms = row.Int(9);
   file.status = static_cast<v1::ProcessingStatus>(row.Int(10));
   file.details = Text(row, 11);
+  file.attempts = row.Int(12);
   return file;
 }
 
@@ -174,10 +184,11 @@ class SqliteMetadata final : public Metadata {
         {&add_received_, "INSERT INTO received VALUES(?1, ?2, ?3)"},
         {&forget_received_, "DELETE FROM received WHERE upload = ?1"},
         {&insert_file_,
-         "INSERT INTO files VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
+         "INSERT INTO files VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"},
         {&find_file_, file + "file_id = ?1"},
         {&update_file_,
-         "UPDATE files SET status = ?2, details = ?3, mimetype = ?4 WHERE file_id = ?1"},
+         "UPDATE files SET status = ?2, details = ?3, mimetype = ?4, attempts = ?5 WHERE file_id = "
+         "?1"},
         {&delete_file_, "DELETE FROM files WHERE file_id = ?1"},
         {&list_files_, file + "user_id = ?1 AND (created_ms, file_id) < (?2, ?3) "
                               "ORDER BY created_ms DESC, file_id DESC LIMIT ?4"},
@@ -284,7 +295,8 @@ class SqliteMetadata final : public Metadata {
             .Bind(9, file.size)
             .Bind(10, file.created_ms)
             .Bind(11, static_cast<int64_t>(file.status))
-            .Bind(12, file.details));
+            .Bind(12, file.details)
+            .Bind(13, file.attempts));
   }
 
   std::optional<FileRecord> FindFile(std::string_view file_id) override {
@@ -296,7 +308,8 @@ class SqliteMetadata final : public Metadata {
     Run(update_file_.Bind(1, file.file_id)
             .Bind(2, static_cast<int64_t>(file.status))
             .Bind(3, file.details)
-            .Bind(4, file.mimetype));
+            .Bind(4, file.mimetype)
+            .Bind(5, file.attempts));
   }
 
   void DeleteFile(std::string_view file_id) override {
@@ -390,6 +403,7 @@ absl::Status CheckTables(SqliteDatabase& database, const std::string& path) {
   if (*application != kApplicationId) {
     return absl::FailedPreconditionError(absl::StrCat(path, " does not hold files' metadata"));
   }
+  if (*version == 1) return database.Execute(kUpgrade);
   if (*version != kVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, " has format ", *version, "; this program knows ", kVersion, " only"));

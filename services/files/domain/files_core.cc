@@ -13,7 +13,9 @@ FilesCore::~FilesCore() { env_.memory.Add(-charged_bytes_); }
 
 void FilesCore::Start() {
   counters_.files = env_.metadata.file_count();
-  for (FileRecord& file : env_.metadata.UnprocessedFiles()) StartProcessing(std::move(file));
+  for (FileRecord& file : env_.metadata.UnprocessedFiles()) {
+    QueueForProcessing(std::move(file.file_id));
+  }
   // Whole, but not yet a file: nobody sends another chunk of these.
   std::vector<UploadKey> whole;
   env_.metadata.EachUploadUnderWay([&](const UploadRecord& record) {

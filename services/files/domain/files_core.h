@@ -219,7 +219,10 @@ class FilesCore {
   // files_core_files.cc
   void FinishIfWhole(Upload* upload);
   void OnFinished(const UploadKey& key, int64_t number, const absl::StatusOr<std::string>& sha256);
-  void StartProcessing(FileRecord file);
+  // Files are processed one at a time, so that each attempt that ends the process is its file's
+  // own.
+  void QueueForProcessing(std::string file_id);
+  void ProcessNext();
   void OnProcessed(FileRecord file, ProcessingResult result);
   void TellStatus(const FileRecord& file);
   v1::File ToFile(const FileRecord& record, common::v1::PayloadFormat format, bool with_link) const;
@@ -235,6 +238,9 @@ class FilesCore {
   UploaderId next_id_ = 1;
   std::map<UploaderId, Attachment> attachments_;
   std::map<UploadKey, std::unique_ptr<Upload>> uploads_;
+  // Ids of files, in the order of their completion. No more than there are files.
+  std::deque<std::string> to_process_;
+  bool processing_ = false;
   std::vector<std::function<void()>> after_commit_;
   bool commit_posted_ = false;
   int64_t rates_cleaned_ms_ = 0;  // Steady.

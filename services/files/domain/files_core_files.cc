@@ -21,6 +21,8 @@ constexpr int kExpiredPerTick = 100;
 constexpr int64_t kCleanRatesMs = 60'000;
 constexpr int kDefaultPageSize = 100;
 constexpr int kMaxPageSize = 1000;
+// Of processing one file, which may have ended the process each time.
+constexpr int64_t kMaxAttempts = 3;
 
 bool IsOver(v1::ProcessingStatus status) {
   return status == v1::PROCESSING_STATUS_COMPLETED || status == v1::PROCESSING_STATUS_FAILED;
@@ -32,6 +34,16 @@ bool TypeMatches(const std::string& types, std::string_view mimetype) {
   const std::vector<std::string> patterns = absl::StrSplit(types, '\n');
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return policy::GlobMatch(pattern, type); });
+}
+
+ProcessingResult Failed(std::string_view reason, std::string_view name, std::string_view value) {
+  ProcessingResult result;
+  result.failed = true;
+  result.details = "{";
+  payload::AppendStringMember(&result.details, "reason", reason);
+  payload::AppendStringMember(&result.details, name, value);
+  result.details.push_back('}');
+  return result;
 }
 
 // Whether the caller holds `*` there.
@@ -107,19 +119,39 @@ void FilesCore::OnFinished(const UploadKey& key, int64_t number,
   AfterCommit([this, file = std::move(file), correlation_id = upload->correlation_id]() mutable {
     env_.changed(
         {file.user_id, file.file_id, file.upload_id, file.filename, "uploaded", correlation_id});
-    StartProcessing(std::move(file));
+    QueueForProcessing(std::move(file.file_id));
   });
   Unload(upload);
 }
 
-void FilesCore::StartProcessing(FileRecord file) {
-  file.status = v1::PROCESSING_STATUS_PROCESSING;
-  env_.metadata.UpdateFile(file);
-  TellStatus(file);
-  AfterCommit([this, file = std::move(file)] {
-    env_.processing.Process(
-        file, [this, file](ProcessingResult result) { OnProcessed(file, std::move(result)); });
-  });
+void FilesCore::QueueForProcessing(std::string file_id) {
+  to_process_.push_back(std::move(file_id));
+  ProcessNext();
+}
+
+void FilesCore::ProcessNext() {
+  while (!processing_ && !to_process_.empty()) {
+    const std::string file_id = std::move(to_process_.front());
+    to_process_.pop_front();
+    std::optional<FileRecord> file = env_.metadata.FindFile(file_id);
+    if (!file) continue;  // Deleted meanwhile.
+    if (file->attempts >= kMaxAttempts) {
+      OnProcessed(*std::move(file), Failed("PROCESSING_FAILED", "message", "given up"));
+      continue;
+    }
+    processing_ = true;
+    ++file->attempts;
+    file->status = v1::PROCESSING_STATUS_PROCESSING;
+    env_.metadata.UpdateFile(*file);
+    TellStatus(*file);
+    AfterCommit([this, file = *std::move(file)] {
+      env_.processing.Process(file, [this, file](ProcessingResult result) {
+        processing_ = false;
+        OnProcessed(file, std::move(result));
+        ProcessNext();
+      });
+    });
+  }
 }
 
 void FilesCore::OnProcessed(FileRecord file, ProcessingResult result) {

@@ -39,7 +39,7 @@ class Metadata {
 
   virtual void InsertFile(const FileRecord& file) = 0;
   virtual std::optional<FileRecord> FindFile(std::string_view file_id) = 0;
-  // Status, details and mimetype.
+  // Status, details, mimetype and attempts.
   virtual void UpdateFile(const FileRecord& file) = 0;
   virtual void DeleteFile(std::string_view file_id) = 0;
   // A user's, newest first, from behind (`created_ms`, `file_id`).

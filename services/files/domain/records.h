@@ -17,7 +17,7 @@ struct UploadRecord {
   std::string mimetype;  // Empty to be found out.
   std::string sha256;    // Announced, lower-case hex; empty if there is none.
   std::string metadata;  // JSON text of an object, or empty.
-  std::string types;     // The media types that a found one must match, one pattern a line.
+  std::string types;     // The media types that are allowed, one pattern a line; empty for all.
   int64_t size = 0;
   int64_t chunk_size = 1;
   v1::UploadState state = v1::UPLOAD_STATE_RECEIVING;
@@ -44,7 +44,8 @@ struct FileRecord {
   int64_t size = 0;
   int64_t created_ms = 0;
   v1::ProcessingStatus status = v1::PROCESSING_STATUS_QUEUED;
-  std::string details;  // JSON text of an object, or empty.
+  std::string details;   // JSON text of an object, or empty.
+  int64_t attempts = 0;  // How often its processing has begun.
 };
 
 // What a user holds.
