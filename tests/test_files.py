@@ -401,9 +401,24 @@ async def test_limits_by_role_and_quotas(make_covet):
         assert fetch(covet, complete["url"]).status == 409
         assert await refusal(c) == ("CONFLICT", "TOO_MANY_FILES")
         pb = module("files.v1.files_pb2")
-        with Api(covet.grpc_address("files"), bearer("a", ("small",))) as api:
-            api.files("Delete", pb.DeleteRequest(file_id=complete["file_id"]))
-        await Upload(b"y", mimetype="text/plain").run(c)
+
+        def delete(file_id):
+            with Api(covet.grpc_address("files"), bearer("a", ("small",))) as api:
+                api.files("Delete", pb.DeleteRequest(file_id=file_id))
+
+        delete(complete["file_id"])
+        # One that was announced binds as well.
+        disguised = Upload(unnamed.data, mimetype="text/plain")
+        complete = await disguised.run(c)
+        status = await disguised.processed(c)
+        assert (status["processing_status"], status["details"]["reason"]) == ("failed", "TYPE_NOT_ALLOWED")
+        assert status["details"]["detected_type"] == "image/png"
+        assert fetch(covet, complete["url"]).status == 409
+        delete(complete["file_id"])
+        honest = Upload(b"a,b\n1,2\n", mimetype="text/csv")
+        complete = await honest.run(c)
+        assert (await honest.processed(c))["processing_status"] == "completed"
+        assert fetch(covet, complete["url"]).headers["Content-Type"] == "text/csv"
     async with covet.connect("b", roles=("small", "large")) as c:
         assert await refusal(c, size=1001) == ("INVALID_ARGUMENT", "TOO_LARGE")
         upload = Upload(b"z" * 500, mimetype="image/png")

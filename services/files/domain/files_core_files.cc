@@ -12,6 +12,7 @@
 #include "services/files/domain/errors.h"
 #include "services/files/domain/files_core.h"
 #include "services/files/domain/links.h"
+#include "services/files/domain/media_types.h"
 #include "services/files/domain/upload_fields.h"
 
 namespace covet::files {
@@ -44,6 +45,12 @@ ProcessingResult Failed(std::string_view reason, std::string_view name, std::str
   payload::AppendStringMember(&result.details, name, value);
   result.details.push_back('}');
   return result;
+}
+
+// Where only some types are allowed, nobody reads a file before its own is known.
+absl::Status CheckProcessed(const FileRecord& file) {
+  if (file.types.empty() || IsOver(file.status)) return absl::OkStatus();
+  return Unavailable("PROCESSING", "the file is being processed");
 }
 
 // Whether the caller holds `*` there.
@@ -157,15 +164,13 @@ void FilesCore::ProcessNext() {
 void FilesCore::OnProcessed(FileRecord file, ProcessingResult result) {
   // It may have been deleted meanwhile.
   if (!env_.metadata.FindFile(file.file_id)) return;
-  if (!result.failed && file.mimetype.empty()) {
-    file.mimetype = result.mimetype;
-    if (!TypeMatches(file.types, file.mimetype)) {
-      result.failed = true;
-      result.details = "{";
-      payload::AppendStringMember(&result.details, "reason", "TYPE_NOT_ALLOWED");
-      payload::AppendStringMember(&result.details, "detected_type", file.mimetype);
-      result.details.push_back('}');
-    }
+  if (!result.failed) {
+    const std::string detected = std::move(result.mimetype);
+    // What was announced is of an allowed type.
+    const bool allowed = TypeMatches(file.types, detected) ||
+                         (!file.mimetype.empty() && TypeFits(file.mimetype, detected));
+    if (!allowed) result = Failed("TYPE_NOT_ALLOWED", "detected_type", detected);
+    if (file.mimetype.empty()) file.mimetype = detected;
   }
   file.status = result.failed ? v1::PROCESSING_STATUS_FAILED : v1::PROCESSING_STATUS_COMPLETED;
   file.details = std::move(result.details);
@@ -285,6 +290,10 @@ void FilesCore::Get(const IdentityPtr& caller, bool trusted, const v1::GetReques
     }
     file = env_.metadata.FindFile(request.file_id());
     if (!file) return Answer<v1::File>(reply, NoSuchFile(request.file_id()));
+    // The edge is about to send it.
+    if (absl::Status status = CheckProcessed(*file); !status.ok()) {
+      return Answer<v1::File>(reply, std::move(status));
+    }
   } else if (absl::Status status = MayRead(*caller, request.file_id(), &file); !status.ok()) {
     return Answer<v1::File>(reply, std::move(status));
   }
@@ -344,6 +353,7 @@ void FilesCore::Download(const IdentityPtr& caller, bool trusted,
     status = MakeError(ErrorCode::kConflict, "The file's processing failed",
                        {{"reason", "PROCESSING_FAILED"}, {"file_id", file->file_id}});
   }
+  if (status.ok()) status = CheckProcessed(*file);
   if (!status.ok()) return Answer<v1::File>(reply, std::move(status));
   Answer<v1::File>(reply, ToFile(*file, common::v1::PAYLOAD_FORMAT_JSON, /*with_link=*/false));
 }

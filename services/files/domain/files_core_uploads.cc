@@ -65,9 +65,7 @@ void FilesCore::OnStart(Attachment* from, int64_t tag, v1::StartUpload start) {
   if (absl::Status admitted = Admit(user, record); !admitted.ok()) {
     return Refuse(from, tag, admitted);
   }
-  const FileLimits limits = options_.LimitsOf(user);
-  // A type that was announced has been checked.
-  if (record.mimetype.empty()) record.types = absl::StrJoin(limits.types, "\n");
+  record.types = absl::StrJoin(options_.LimitsOf(user).types, "\n");
   record.file_id = env_.ids.NewId("file_");
   record.expires_ms = env_.clock.WallMillis() + options_.upload_expiry_ms;
   env_.metadata.InsertUpload(&record);
