@@ -356,6 +356,32 @@ TEST_F(FilesCoreTest, AFileWhoseProcessingEndsTheProcessIsGivenUp) {
   EXPECT_EQ(given_up.details, R"({"reason":"PROCESSING_FAILED","message":"given up"})");
 }
 
+TEST_F(FilesCoreTest, WhereTypesAreLimitedNobodyReadsAFileBeforeItIsProcessed) {
+  DeadlyProcessing deadly;
+  deadly_ = &deadly;
+  for (const char* upload : {"any", "limited"}) {
+    Restart();
+    auto uploader = Attach();
+    Start(*uploader, upload, "x");
+    Next(*uploader);
+    Chunk(*uploader, 0, "x");
+    Next(*uploader);
+    v1::DownloadRequest request;
+    request.set_file_id(Next(*uploader).completed().file_id());
+    std::optional<absl::Status> answer;
+    core_->Download(std::make_shared<common::v1::Identity>(), /*trusted=*/true, request,
+                    [&](const absl::StatusOr<v1::File>& file) { answer = file.status(); });
+    ASSERT_TRUE(executor_->RunUntil([&] { return answer.has_value(); }));
+    if (options_.default_limits.types.empty()) {
+      EXPECT_TRUE(answer->ok()) << *answer;
+    } else {
+      EXPECT_EQ(CodeOf(*answer), ErrorCode::kUnavailable) << *answer;
+    }
+    core_->Detach(uploader->id);
+    options_.default_limits.types = {"text/*"};
+  }
+}
+
 TEST_F(FilesCoreTest, AStoreOfTheFirstFormatIsUpgraded) {
   auto uploader = Attach();
   Start(*uploader, "u", "x");
