@@ -122,6 +122,20 @@ async def test_sessions_of_a_key_that_is_taken_back_end(make_covet):
         assert (await user.request("heartbeat", {"sequence": 1}))["type"] == "heartbeat"
 
 
+async def test_sessions_of_a_key_go_by_its_present_roles(make_covet):
+    covet = make_covet()
+    async with covet.connect_raw(api_key=credentials.API_KEY) as service:
+        await service.expect("connection_ack")
+        await service.join("lobby_1")
+        await service.join("project_123")
+        await service.publish("project_123", 1)
+        covet.edge.config["auth"]["api_keys"][0]["roles"] = ["viewer"]
+        covet.edge.reload()
+        await service.expect("room_left", room_id="project_123", reason="permission_revoked")
+        refused = await service.error("room_message", {"room_id": "lobby_1", "event_type": "t", "payload": 1})
+        assert refused["error_code"] == "PERMISSION_DENIED"
+
+
 @pytest.mark.parametrize("bad", [{"nonsense": 1}, {"auth": {"jwt": {"keys": [{"kid": "a", "secret": {"file": "/"}}]}}}])
 async def test_a_bad_reload_changes_nothing(make_covet, bad):
     covet = make_covet()

@@ -69,12 +69,12 @@ absl::StatusOr<Identity> ApiKeys::Verify(std::string_view key, int64_t now_ms) c
   return entry.identity;
 }
 
-bool ApiKeys::Holds(std::string_view fingerprint) const {
+const Identity* ApiKeys::Find(std::string_view fingerprint) const {
   // An id may hold colons, the hash does not.
   const std::string_view key_id = fingerprint.substr(0, fingerprint.rfind(':'));
   const auto it = keys_.find(key_id);
-  return it != keys_.end() && !it->second.disabled &&
-         Fingerprint(key_id, it->second.sha256) == fingerprint;
+  if (it == keys_.end() || it->second.disabled) return nullptr;
+  return Fingerprint(key_id, it->second.sha256) == fingerprint ? &it->second.identity : nullptr;
 }
 
 std::string ApiKeyFingerprint(std::string_view key) {

@@ -43,9 +43,10 @@ class ApiKeys {
   // its end. `now_ms` is wall time.
   absl::StatusOr<covet::common::v1::Identity> Verify(std::string_view key, int64_t now_ms) const;
 
-  // Whether the key with this fingerprint is still in force: not removed, not disabled, its secret
-  // not replaced.
-  bool Holds(std::string_view fingerprint) const;
+  // Whom the key with this fingerprint stands for now, whose expires_at is for the caller to look
+  // at; null if it is no longer in force: removed, disabled or its secret replaced. Good while this
+  // is.
+  const covet::common::v1::Identity* Find(std::string_view fingerprint) const;
 
   bool empty() const { return keys_.empty(); }
 
@@ -60,7 +61,7 @@ class ApiKeys {
 };
 
 // What tells a key from others without giving it away: its id and the beginning of its hash. For
-// whoever keeps a session to find out whether its key still holds.
+// whoever keeps a session to find out whom its key stands for now.
 std::string ApiKeyFingerprint(std::string_view key);
 
 struct NewApiKey {

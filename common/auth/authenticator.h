@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/auth/api_key.h"
@@ -32,15 +33,19 @@ class Authenticator {
   absl::StatusOr<covet::common::v1::Identity> Authenticate(const Credentials& credentials) const;
 
   // Replaces all keys (SIGHUP). Identities handed out before are not called back: whoever keeps one
-  // asks ApiKeyHolds when reloads() has changed. Tokens stand until they end.
+  // asks ApiKeyIdentity when reloads() has changed. Tokens stand until they end.
   void Reload(std::shared_ptr<const AuthKeys> keys) {
     keys_.Set(std::move(keys));
     reloads_.fetch_add(1, std::memory_order_release);
   }
   uint64_t reloads() const { return reloads_.load(std::memory_order_acquire); }
-  // As ApiKeys::Holds.
-  bool ApiKeyHolds(std::string_view fingerprint) const {
-    return keys_.Get()->api_keys.Holds(fingerprint);
+  // As ApiKeys::Find, for as long as it is kept.
+  std::shared_ptr<const covet::common::v1::Identity> ApiKeyIdentity(
+      std::string_view fingerprint) const {
+    std::shared_ptr<const AuthKeys> keys = keys_.Get();
+    const covet::common::v1::Identity* identity = keys->api_keys.Find(fingerprint);
+    if (identity == nullptr) return nullptr;
+    return {std::move(keys), identity};
   }
 
  private:

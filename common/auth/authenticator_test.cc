@@ -1,5 +1,6 @@
 #include "common/auth/authenticator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -67,11 +68,11 @@ TEST(AuthenticatorTest, KeysThatAreTakenBackHoldNoMore) {
   };
   Authenticator authenticator(with(record), clock);
   const std::string fingerprint = ApiKeyFingerprint(key.key);
-  EXPECT_TRUE(authenticator.ApiKeyHolds(fingerprint));
+  ASSERT_NE(authenticator.ApiKeyIdentity(fingerprint), nullptr);
   EXPECT_EQ(authenticator.reloads(), 0u);
   authenticator.Reload(with(record));
   EXPECT_EQ(authenticator.reloads(), 1u);
-  EXPECT_TRUE(authenticator.ApiKeyHolds(fingerprint));
+  ASSERT_NE(authenticator.ApiKeyIdentity(fingerprint), nullptr);
   ApiKeyRecord disabled = record;
   disabled.disabled = true;
   ApiKeyRecord replaced = record;
@@ -80,8 +81,15 @@ TEST(AuthenticatorTest, KeysThatAreTakenBackHoldNoMore) {
   other.key_id = "k";
   for (const ApiKeyRecord& left : {disabled, replaced, other}) {
     authenticator.Reload(with(left));
-    EXPECT_FALSE(authenticator.ApiKeyHolds(fingerprint));
+    EXPECT_EQ(authenticator.ApiKeyIdentity(fingerprint), nullptr);
   }
+  ApiKeyRecord narrowed = record;
+  narrowed.roles = {"guest"};
+  authenticator.Reload(with(narrowed));
+  const auto now = authenticator.ApiKeyIdentity(fingerprint);
+  authenticator.Reload(with(disabled));
+  ASSERT_NE(now, nullptr);
+  EXPECT_THAT(now->roles(), testing::ElementsAre("guest"));
 }
 
 TEST(AuthenticatorTest, ExpiryFollowsTheClock) {

@@ -95,8 +95,16 @@ absl::Status GrpcAuthenticator::StillHolds(const Caller& caller) {
   if (HasExpired(caller.identity, clock_.WallMillis())) {
     return MakeError(ErrorCode::kAuthExpired, "credential expired");
   }
-  if (!caller.key_fingerprint.empty() && !users_.ApiKeyHolds(caller.key_fingerprint)) {
+  if (caller.key_fingerprint.empty()) return absl::OkStatus();
+  const auto now = users_.ApiKeyIdentity(caller.key_fingerprint);
+  if (now == nullptr || now->user_id() != caller.identity.user_id()) {
     return MakeError(ErrorCode::kAuthFailed, "the API key has been revoked");
+  }
+  if (HasExpired(*now, clock_.WallMillis())) {
+    return MakeError(ErrorCode::kAuthExpired, "credential expired");
+  }
+  if (now->SerializeAsString() != caller.identity.SerializeAsString()) {
+    return MakeError(ErrorCode::kUnavailable, "what the API key may do has changed, call again");
   }
   return absl::OkStatus();
 }

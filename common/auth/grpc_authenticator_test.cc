@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/auth/crypto.h"
 #include "common/auth/metadata_keys.h"
 #include "common/base/manual_clock.h"
 #include "common/errors/error.h"
@@ -91,6 +92,30 @@ TEST_F(GrpcAuthenticatorTest, ACredentialHoldsUntilItEnds) {
 
   const Caller key = *Authenticate({{"x-api-key", api_key_}});
   EXPECT_TRUE(authenticator_->StillHolds(key).ok());
+  ApiKeyRecord record;
+  record.key_id = "k";
+  record.sha256_hex = EncodeHex(Sha256(api_key_));
+  record.user_id = "svc";
+  const auto reload = [&](const ApiKeyRecord& changed) {
+    auto keys = std::make_shared<AuthKeys>();
+    ASSERT_TRUE(keys->api_keys.Add(changed).ok());
+    users_->Reload(std::move(keys));
+  };
+  reload(record);
+  EXPECT_TRUE(authenticator_->StillHolds(key).ok());
+  // What was begun with other rights does not go on with them.
+  ApiKeyRecord roles = record;
+  roles.roles = {"guest"};
+  reload(roles);
+  EXPECT_EQ(CodeOf(authenticator_->StillHolds(key)), ErrorCode::kUnavailable);
+  ApiKeyRecord ended = record;
+  ended.expires_at_ms = clock_.WallMillis();
+  reload(ended);
+  EXPECT_TRUE(IsAuthExpired(authenticator_->StillHolds(key)));
+  ApiKeyRecord given = record;
+  given.user_id = "another";
+  reload(given);
+  EXPECT_EQ(CodeOf(authenticator_->StillHolds(key)), ErrorCode::kAuthFailed);
   users_->Reload(std::make_shared<AuthKeys>());
   EXPECT_EQ(CodeOf(authenticator_->StillHolds(key)), ErrorCode::kAuthFailed);
 }

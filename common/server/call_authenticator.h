@@ -35,7 +35,8 @@ class CallAuthenticator {
   virtual absl::StatusOr<Caller> Authenticate(const grpc::CallbackServerContext& context,
                                               std::string_view full_method) = 0;
   // OK while the credential that told who it is still does; AUTH_EXPIRED when it has ended,
-  // AUTH_FAILED for a key that was withdrawn.
+  // AUTH_FAILED for a key that was withdrawn or names another user, UNAVAILABLE for one whose roles
+  // or end are others now: the same call, made anew, goes by those.
   virtual absl::Status StillHolds(const Caller& caller) = 0;
 };
 

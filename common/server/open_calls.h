@@ -15,8 +15,8 @@
 namespace covet::server {
 
 // The streaming calls of users, each of which ends when the credential does that it began with: a
-// token or key expires, a key is withdrawn. Calls of peers are not here, for a peer itself sees to
-// when its users end. Owns a thread. Thread-safe.
+// token or key expires, a key is withdrawn or changed. Calls of peers are not here, for a peer
+// itself sees to when its users end. Owns a thread. Thread-safe.
 class OpenCalls {
  public:
   static constexpr int64_t kReviewMs = 500;

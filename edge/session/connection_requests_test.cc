@@ -80,6 +80,52 @@ TEST_F(ConnectionRequestsTest, RenewalForAnotherUserChangesNothing) {
   EXPECT_FALSE(connection_.closed);
 }
 
+TEST_F(ConnectionRequestsTest, GoesByWhatTheApiKeyIsNow) {
+  const auth::NewApiKey key = auth::GenerateApiKey("k");
+  auth::ApiKeyRecord record;
+  record.key_id = "k";
+  record.sha256_hex = key.sha256_hex;
+  record.user_id = "svc";
+  record.roles = {"member", "guest"};
+  const auto reload = [&] {
+    auto keys = std::make_shared<auth::AuthKeys>();
+    ASSERT_TRUE(keys->api_keys.Add(record).ok());
+    authenticator_->Reload(std::move(keys));
+  };
+  reload();
+  const common::v1::Identity identity = *authenticator_->Authenticate({"", key.key});
+  // Between the credential's check and the session.
+  record.roles = {"guest"};
+  reload();
+  session_ = std::make_shared<Session>(*thread_, connection_, identity, nullptr,
+                                       auth::ApiKeyFingerprint(key.key));
+  session_->Open();
+  Tick(1'000);
+  ASSERT_THAT(rooms_.identities, SizeIs(2));
+  EXPECT_THAT(rooms_.identities[1].roles(), testing::ElementsAre("guest"));
+  EXPECT_EQ(rooms_.identities[1].session_id(), session_->id());
+  reload();
+  Tick(1'000);
+  EXPECT_THAT(rooms_.identities, SizeIs(2));
+
+  record.expires_at_ms = clock_.WallMillis() + 10'000;
+  reload();
+  connection_.sent.clear();
+  Tick(1'000);
+  EXPECT_THAT(rooms_.identities, SizeIs(3));
+  EXPECT_EQ(At(Take().text, "/type"), "auth_expiring");
+  record.expires_at_ms.reset();
+  reload();
+  Tick(20'000);
+  EXPECT_FALSE(connection_.closed);
+
+  record.user_id = "another";
+  reload();
+  Tick(1'000);
+  ASSERT_TRUE(connection_.closed);
+  EXPECT_EQ(connection_.closed->first, 4504);
+}
+
 TEST_F(ConnectionRequestsTest, APongAcknowledgesWhatWasSentBefore) {
   OpenQuietly();
   Notify("n1");

@@ -50,8 +50,7 @@ Session::Session(SessionThread& thread, Connection& connection, common::v1::Iden
       identity_(std::move(identity)),
       slot_(std::move(slot)),
       memory_(&thread.shared().memory),
-      key_fingerprint_(std::move(key_fingerprint)),
-      keys_seen_(thread.shared().authenticator.reloads()) {
+      key_fingerprint_(std::move(key_fingerprint)) {
   identity_.set_session_id(thread.shared().ids.NewId("sess_"));
 }
 
@@ -293,13 +292,16 @@ void Session::Offend() {
 }
 
 void Session::Renew(common::v1::Identity identity) {
-  identity.set_session_id(id());
-  const bool changed = identity.SerializeAsString() != identity_.SerializeAsString();
-  identity_ = std::move(identity);
   key_fingerprint_.clear();  // It is a token now.
   expiring_told_ = false;
-  // The same token again changes nothing, and costs the owner nothing.
-  if (!changed) return;
+  Adopt(std::move(identity));
+}
+
+void Session::Adopt(common::v1::Identity identity) {
+  identity.set_session_id(id());
+  // The same again changes nothing, and costs the owner nothing.
+  if (identity.SerializeAsString() == identity_.SerializeAsString()) return;
+  identity_ = std::move(identity);
   thread_.rooms().RenewSession(identity_);
   if (thread_.streams() != nullptr) thread_.streams()->RenewSession(identity_);
 }
@@ -333,7 +335,7 @@ void Session::OnTick(int64_t now_ms) {
   CutIfLarge();
   if (!registered_) return;
   if (now_ms >= next_heartbeat_ms_) Heartbeat(now_ms);
-  CheckRevoked();
+  CheckKey();
   if (registered_) CheckExpiry();
 }
 
@@ -345,11 +347,17 @@ void Session::Heartbeat(int64_t now_ms) {
   if (auto ping = notifications_.RepeatPing()) SendPing(*std::move(ping));
 }
 
-void Session::CheckRevoked() {
+void Session::CheckKey() {
+  if (key_fingerprint_.empty()) return;
   const auth::Authenticator& authenticator = thread_.shared().authenticator;
   const uint64_t reloads = authenticator.reloads();
-  if (std::exchange(keys_seen_, reloads) == reloads || key_fingerprint_.empty()) return;
-  if (authenticator.ApiKeyHolds(key_fingerprint_)) return;
+  if (std::exchange(keys_seen_, reloads) == reloads) return;
+  const auto now = authenticator.ApiKeyIdentity(key_fingerprint_);
+  if (now != nullptr && now->user_id() == identity_.user_id()) {
+    const bool same_end = ExpiryMillis(*now) == ExpiryMillis(identity_);
+    expiring_told_ = expiring_told_ && same_end;
+    return Adopt(*now);
+  }
   const ErrorMessage error =
       MakeErrorMessage(ErrorCode::kAuthFailed, "the API key has been revoked");
   thread_.counters().CountError(error.code);

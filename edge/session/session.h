@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -107,7 +108,10 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);
   void CheckExpiry();
-  void CheckRevoked();
+  // Goes by what configuration says of the API key now.
+  void CheckKey();
+  // Is this identity from now on, which is of the same user.
+  void Adopt(common::v1::Identity identity);
   void ChargeMemory();
   void CutIfLarge();
   void SendPing(std::string payload);
@@ -129,7 +133,9 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   int64_t held_bytes_ = 0;
   int64_t opened_ms_ = 0;
   std::string key_fingerprint_;  // Of the API key; empty for a token.
-  uint64_t keys_seen_;           // Authenticator::reloads() when the key was last found in force.
+  // Authenticator::reloads() when the key was last looked at; none yet, since keys may be reloaded
+  // between the credential's check and the session.
+  uint64_t keys_seen_ = std::numeric_limits<uint64_t>::max();
   int64_t next_heartbeat_ms_ = 0;
   int64_t heartbeat_sequence_ = 0;
   // Resuming joins and subscribes that were not counted.
