@@ -32,6 +32,7 @@ void ConnectionRequests::OnHeartbeat(Session& session, const ClientMessage& mess
 
 void ConnectionRequests::OnAuthRefresh(Session& session, const ClientMessage& message,
                                        const AuthRefreshMessage& refresh) {
+  if (!session.TakeRefresh(message)) return;
   auto identity = session.thread().shared().authenticator.Authenticate(
       {.token = std::string(refresh.token), .api_key = {}});
   if (identity.ok() && identity->user_id() != session.identity().user_id()) {
@@ -43,9 +44,10 @@ void ConnectionRequests::OnAuthRefresh(Session& session, const ClientMessage& me
     return;
   }
   const int64_t expires_at_ms = ExpiryMillis(*identity);
-  session.Renew(*std::move(identity));
-  audit::Record(audit::event::kTokenRenewed,
-                {{"session_id", session.id()}, {"user_id", session.identity().user_id()}});
+  if (session.Renew(*std::move(identity))) {
+    audit::Record(audit::event::kTokenRenewed,
+                  {{"session_id", session.id()}, {"user_id", session.identity().user_id()}});
+  }
   session.Reply(
       session.thread().encoder().AuthRefreshed(expires_at_ms, {message.id, message.correlation_id}),
       message.priority);

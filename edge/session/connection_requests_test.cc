@@ -1,6 +1,8 @@
 #include "edge/session/connection_requests.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "edge/session/testing/session_fixture.h"
 
@@ -66,6 +68,30 @@ TEST_F(ConnectionRequestsTest, RenewsInPlace) {
   Refresh(token);
   EXPECT_EQ(At(Take().text, "/type"), "auth_refreshed");
   EXPECT_THAT(rooms_.identities, SizeIs(2));
+}
+
+TEST_F(ConnectionRequestsTest, RenewingOverAndOverWritesNoLog) {
+  OpenQuietly(/*expires_in_s=*/2);
+  const auto renewals = [&] {
+    const std::vector<std::string> lines = log_.lines();
+    return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+      return line.find("token_renewed") != std::string::npos;
+    });
+  };
+  const std::string token = Token("user_1");
+  for (int i = 0; i < 10; ++i) Refresh(token);
+  EXPECT_EQ(renewals(), 1);
+  connection_.sent.clear();
+  // Nor does it with tokens that differ.
+  Refresh(Token("user_1", 3601));
+  const FakeConnection::Sent refused = Take();
+  ExpectError(refused, "RATE_LIMITED", "r");
+  EXPECT_EQ(At(refused.text, "/data/details/scope"), "auth_refreshes");
+  EXPECT_EQ(renewals(), 1);
+  clock_.AdvanceMillis(6'000);
+  Refresh(Token("user_1", 3601));
+  EXPECT_EQ(At(Take().text, "/type"), "auth_refreshed");
+  EXPECT_EQ(renewals(), 2);
 }
 
 TEST_F(ConnectionRequestsTest, RenewalForAnotherUserChangesNothing) {

@@ -167,9 +167,17 @@ bool Session::IsFreeResume(const ClientMessage& message) {
 }
 
 bool Session::TakeMessage(const ClientMessage& message) {
-  const limits::RateDecision decision =
-      messages_.Take(thread_.settings().messages, thread_.clock().SteadyMicros());
-  if (!decision.allowed) RefuseRate(message, "messages", decision);
+  return Take(message, "messages", thread_.settings().messages, &messages_);
+}
+
+bool Session::TakeRefresh(const ClientMessage& message) {
+  return Take(message, "auth_refreshes", limits::Rate::Of(10, absl::Minutes(1)), &refreshes_);
+}
+
+bool Session::Take(const ClientMessage& message, std::string_view scope, const limits::Rate& rate,
+                   limits::Gcra* taken) {
+  const limits::RateDecision decision = taken->Take(rate, thread_.clock().SteadyMicros());
+  if (!decision.allowed) RefuseRate(message, scope, decision);
   return decision.allowed;
 }
 
@@ -291,19 +299,20 @@ void Session::Offend() {
       absl::StrCat("reconnect_after_ms=", (abuse_.WaitMicros(policy, now_us) + 999) / 1000));
 }
 
-void Session::Renew(common::v1::Identity identity) {
+bool Session::Renew(common::v1::Identity identity) {
   key_fingerprint_.clear();  // It is a token now.
   expiring_told_ = false;
-  Adopt(std::move(identity));
+  return Adopt(std::move(identity));
 }
 
-void Session::Adopt(common::v1::Identity identity) {
+bool Session::Adopt(common::v1::Identity identity) {
   identity.set_session_id(id());
   // The same again changes nothing, and costs the owner nothing.
-  if (identity.SerializeAsString() == identity_.SerializeAsString()) return;
+  if (identity.SerializeAsString() == identity_.SerializeAsString()) return false;
   identity_ = std::move(identity);
   thread_.rooms().RenewSession(identity_);
   if (thread_.streams() != nullptr) thread_.streams()->RenewSession(identity_);
+  return true;
 }
 
 void Session::OnPong(std::string_view payload) {
@@ -356,7 +365,8 @@ void Session::CheckKey() {
   if (now != nullptr && now->user_id() == identity_.user_id()) {
     const bool same_end = ExpiryMillis(*now) == ExpiryMillis(identity_);
     expiring_told_ = expiring_told_ && same_end;
-    return Adopt(*now);
+    Adopt(*now);
+    return;
   }
   const ErrorMessage error =
       MakeErrorMessage(ErrorCode::kAuthFailed, "the API key has been revoked");

@@ -88,14 +88,16 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   void Hold(int64_t bytes) { held_bytes_ += bytes; }
   // Whether this message may still come; refuses it as RATE_LIMITED if not.
   bool TakeMessage(const ClientMessage& message);
+  // The same of an auth_refresh, which has a rate of its own: each may write to the audit log.
+  bool TakeRefresh(const ClientMessage& message);
   // Stops reading what the client sends until every hold has been given back. For what the client
   // has been told to bound itself.
   void HoldReading();
   void ReleaseReading();
   // Counts an offence; may end the connection.
   void Offend();
-  // A renewed credential of the same user.
-  void Renew(common::v1::Identity identity);
+  // A renewed credential of the same user; false if it says nothing new.
+  bool Renew(common::v1::Identity identity);
 
  private:
   void OnMessage(std::string_view frame, bool binary);
@@ -104,14 +106,16 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   bool IsFreeResume(const ClientMessage& message);
   // Records a refusal for lack of permission. `method` is an rpc_call's, empty for other requests.
   void AuditRefusal(const ErrorMessage& error, const ReplyTo& to, std::string_view method);
+  bool Take(const ClientMessage& message, std::string_view scope, const limits::Rate& rate,
+            limits::Gcra* taken);
   void RefuseRate(const ClientMessage& message, std::string_view scope,
                   const limits::RateDecision& decision);
   void Heartbeat(int64_t now_ms);
   void CheckExpiry();
   // Goes by what configuration says of the API key now.
   void CheckKey();
-  // Is this identity from now on, which is of the same user.
-  void Adopt(common::v1::Identity identity);
+  // Is this identity from now on, which is of the same user; false if it is the same.
+  bool Adopt(common::v1::Identity identity);
   void ChargeMemory();
   void CutIfLarge();
   void SendPing(std::string payload);
@@ -128,6 +132,7 @@ class Session final : public ConnectionHandler, public RoomSubscriber, public St
   SessionRooms rooms_;
   PendingNotifications notifications_;
   limits::Gcra messages_;
+  limits::Gcra refreshes_;
   limits::ConnectionAbuse abuse_;
   limits::MemoryCharge memory_;
   int64_t held_bytes_ = 0;
