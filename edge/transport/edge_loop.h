@@ -22,6 +22,7 @@
 #include "edge/transport/http.h"
 #include "edge/transport/options.h"
 #include "edge/transport/outbox.h"
+#include "edge/transport/pending_sockets.h"
 
 namespace covet::edge {
 
@@ -109,10 +110,14 @@ class EdgeLoop final : public EdgeThread {
 
   void ConnectionOpened() { counters_.open_connections.Add(); }
   void ConnectionClosed();
-  // Sockets that are not WebSocket connections.
-  size_t pending_sockets() const {
-    return static_cast<size_t>(counters_.open_sockets.value() - counters_.open_connections.value());
+  // How many more sockets may be open that are not WebSocket connections.
+  size_t free_pending_sockets() const {
+    const auto pending =
+        static_cast<size_t>(counters_.open_sockets.value() - counters_.open_connections.value());
+    return pending < options().max_pending_sockets ? options().max_pending_sockets - pending : 0;
   }
+  // Whose they are, but for those whose PROXY protocol header has not come yet.
+  PendingSockets& pending_sockets() { return pending_sockets_; }
 
  private:
   friend class LoopMember;
@@ -129,6 +134,7 @@ class EdgeLoop final : public EdgeThread {
   const size_t index_;
   const Shared* shared_;
   TransportCounters counters_;
+  PendingSockets pending_sockets_;
   int64_t now_ms_ = 0;
 
   // Members with something to do when the turn ends; null where one was destroyed meanwhile.

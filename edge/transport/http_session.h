@@ -49,8 +49,12 @@ class HttpSession final : public LoopMember,
         peer_(std::move(peer)),
         deadline_ms_(deadline_ms) {
     loop->mutable_counters().open_sockets.Add();
+    loop->pending_sockets().Add(peer_);
   }
-  ~HttpSession() override { loop().mutable_counters().open_sockets.Sub(); }
+  ~HttpSession() override {
+    loop().mutable_counters().open_sockets.Sub();
+    loop().pending_sockets().Remove(peer_);
+  }
 
   // LoopMember.
   void OnSweep(int64_t now_ms) override;
@@ -86,7 +90,7 @@ class HttpSession final : public LoopMember,
   HttpRequest View(const Request& request);
 
   Lower lower_;
-  std::string peer_;
+  const std::string peer_;
   std::string remote_address_;
   State state_ = State::kHandshake;
   bool timed_out_ = false;

@@ -30,7 +30,8 @@ struct TransportOptions {
   // PROXY header, TLS handshake and request header together.
   int64_t handshake_timeout_ms = 10'000;
   int64_t http_keep_alive_timeout_ms = 30'000;
-  // Sockets of one thread that have not been upgraded; those beyond are closed at once.
+  // Sockets of one thread that have not been upgraded; those beyond are closed at once, and those
+  // of one address (IPv6: /64) beyond as many as are free, unless it is a trusted proxy's.
   size_t max_pending_sockets = 10'000;
 
   // A message, inflated, until Connection::SetMaxMessageBytes raises it.

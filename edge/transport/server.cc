@@ -138,9 +138,10 @@ class Server final : public TransportServer {
 
   void OnAccept(EdgeLoop* loop, TcpSocket socket, std::string peer) {
     loop->mutable_counters().accepted_sockets.Add();
-    if (loop->pending_sockets() >= shared_.options.max_pending_sockets) return;
+    if (loop->free_pending_sockets() == 0) return;
     const int64_t deadline_ms = loop->NowMillis() + shared_.options.handshake_timeout_ms;
     const auto start = [this, loop, deadline_ms](TcpSocket ready, std::string client) {
+      if (!MayWait(loop, client)) return;
       if (tls_) {
         StartTlsSession(loop, std::move(ready), tls_.get(), std::move(client), deadline_ms);
       } else {
@@ -152,6 +153,15 @@ class Server final : public TransportServer {
     } else {
       start(std::move(socket), std::move(peer));
     }
+  }
+
+  // Whether a socket of this client may wait for its request. A proxy's are many clients'.
+  bool MayWait(EdgeLoop* loop, const std::string& client) const {
+    // One that came with a PROXY header holds a place already.
+    const size_t free = loop->free_pending_sockets() + (shared_.options.proxy_protocol ? 1 : 0);
+    if (loop->pending_sockets().Allows(client, free)) return true;
+    const auto address = limits::IpAddress::Parse(client);
+    return address && shared_.trusted_proxies.Contains(*address) && free > 0;
   }
 
   EdgeLoop::Shared shared_;

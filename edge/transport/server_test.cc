@@ -219,6 +219,7 @@ TEST(ServerTest, StopEndsWhatIsLeft) {
 TEST(ServerTest, SocketsThatDoNotUpgradeAreBounded) {
   TransportOptions options = TestServer::Options();
   options.max_pending_sockets = 3;
+  options.trusted_proxies = {"127.0.0.1"};
   TestServer server(options);
   std::vector<RawClient> pending(3);
   for (RawClient& client : pending) ASSERT_TRUE(client.Connect(server.port()));
@@ -226,6 +227,26 @@ TEST(ServerTest, SocketsThatDoNotUpgradeAreBounded) {
   ASSERT_TRUE(refused.Connect(server.port()));
   EXPECT_EQ(refused.ReadToEnd(), "");
   // An upgraded one no longer counts.
+  ASSERT_TRUE(pending[0].Write(RawClient::UpgradeRequest()));
+  EXPECT_EQ(pending[0].ReadHead().rfind("HTTP/1.1 101", 0), 0u);
+  RawClient next;
+  EXPECT_TRUE(next.ConnectWebSocket(server.port()));
+}
+
+TEST(ServerTest, OneAddressLeavesSocketsToOthers) {
+  TransportOptions options = TestServer::Options();
+  options.max_pending_sockets = 6;
+  TestServer server(options);
+  std::vector<RawClient> pending(3);
+  for (RawClient& client : pending) ASSERT_TRUE(client.Connect(server.port()));
+  RawClient refused;
+  ASSERT_TRUE(refused.Connect(server.port()));
+  EXPECT_EQ(refused.ReadToEnd(), "");
+  RawClient other;
+  ASSERT_TRUE(other.Connect(server.port(), 0, "127.0.0.2"));
+  ASSERT_TRUE(other.Write(RawClient::UpgradeRequest()));
+  EXPECT_EQ(other.ReadHead().rfind("HTTP/1.1 101", 0), 0u);
+  // One that is upgraded, or gone, is given back.
   ASSERT_TRUE(pending[0].Write(RawClient::UpgradeRequest()));
   EXPECT_EQ(pending[0].ReadHead().rfind("HTTP/1.1 101", 0), 0u);
   RawClient next;

@@ -39,7 +39,7 @@ RawClient::~RawClient() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool RawClient::Connect(uint16_t port, int receive_buffer) {
+bool RawClient::Connect(uint16_t port, int receive_buffer, const char* from) {
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (receive_buffer > 0) {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
@@ -50,6 +50,12 @@ bool RawClient::Connect(uint16_t port, int receive_buffer) {
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
   sockaddr_in address = {};
   address.sin_family = AF_INET;
+  if (from != nullptr) {
+    if (::inet_pton(AF_INET, from, &address.sin_addr) != 1 ||
+        ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      return false;
+    }
+  }
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;

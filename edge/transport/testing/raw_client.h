@@ -30,8 +30,9 @@ class RawClient {
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;
 
-  // `receive_buffer` bounds the socket's receive buffer if not 0, in bytes.
-  bool Connect(uint16_t port, int receive_buffer = 0);
+  // `receive_buffer` bounds the socket's receive buffer if not 0, in bytes; `from` is an address of
+  // this host, in text.
+  bool Connect(uint16_t port, int receive_buffer = 0, const char* from = nullptr);
   // A TLS handshake over the connection; certificates are not verified.
   bool StartTls();
   // As Connect, then an upgrade of `target` that must be accepted.
