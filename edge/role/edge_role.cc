@@ -231,6 +231,7 @@ class EdgeRole final : public server::Role {
     wire_ = std::make_unique<RoomsStreams>("rooms", std::move(channel));
     LinkOptions link_options;
     link_options.edge_name = EdgeName(*config_);
+    link_options.max_hello_bytes = config_->grpc().max_message_bytes() / 16 * 15;
     // An owner ends an edge after a lease without a beat; the edge gives up a silent owner before.
     const int64_t lease_ms = config::Millis(config_->rooms().lease());
     LinkTimes& times = link_options.times;

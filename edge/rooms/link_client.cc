@@ -17,6 +17,8 @@ using rooms::v1::OwnerItem;
 
 constexpr int kLinkVersion = 1;
 constexpr int64_t kMaxFrameBytes = 1 << 20;
+// What a member of a repeated field takes besides itself, at most.
+constexpr int64_t kFieldBytes = 6;
 
 }  // namespace
 
@@ -143,6 +145,7 @@ void LinkClient::OnUp() {
   ++counters_.connects;
   notices_.clear();
   abandoned_.clear();
+  hello_.clear();
   hello_due_ = true;
   // The hello grants a full window, whatever is still being consumed: a little more than that may
   // be on its way.
@@ -161,6 +164,7 @@ void LinkClient::OnDown() {
   const Locked lock(this);
   writing_ = false;
   notices_.clear();
+  hello_.clear();
   life_.OnDown(clock_.SteadyMillis());
 }
 
@@ -170,13 +174,26 @@ void LinkClient::ReturnCredit() {
   TryWrite();
 }
 
-void LinkClient::FillHello(rooms::v1::EdgeHello* hello) {
+void LinkClient::QueueHello() {
+  rooms::v1::EdgeHello* hello = hello_.emplace_back().mutable_hello();
   hello->set_incarnation(incarnation_);
   hello->set_edge(options_.edge_name);
   hello->set_version(kLinkVersion);
   hello->set_credit_bytes(options_.credit_bytes);
+  auto bytes = static_cast<int64_t>(hello->ByteSizeLong());
+  // The frame that has room for one more of this size.
+  const auto with_room = [&](size_t size) {
+    const int64_t more = static_cast<int64_t>(size) + kFieldBytes;
+    bytes += more;
+    if (bytes > options_.max_hello_bytes) {
+      hello->set_more(true);
+      hello = hello_.emplace_back().mutable_hello();
+      bytes = more;
+    }
+    return hello;
+  };
   for (const auto& [id, session] : sessions_) {
-    rooms::v1::EdgeSession& told = *hello->add_sessions();
+    rooms::v1::EdgeSession told;
     *told.mutable_identity() = *session.identity;
     told.set_connected_ms(session.connected_ms);
     for (const auto& [room_id, metrics] : session.rooms) {
@@ -184,12 +201,14 @@ void LinkClient::FillHello(rooms::v1::EdgeHello* hello) {
       room.set_room_id(room_id);
       room.set_metrics(metrics);
     }
+    *with_room(told.ByteSizeLong())->add_sessions() = std::move(told);
   }
   for (const auto& [room_id, room] : rooms_) {
-    rooms::v1::EdgeRoom& told = *hello->add_rooms();
+    rooms::v1::EdgeRoom told;
     told.set_room_id(room_id);
     told.set_slot(SlotOf(room_id));
     told.set_epoch(room.epoch);
+    *with_room(told.ByteSizeLong())->add_rooms() = std::move(told);
   }
 }
 
@@ -198,8 +217,17 @@ void LinkClient::TryWrite() {
   EdgeFrame frame;
   const int64_t now = clock_.SteadyMillis();
   const bool beat = life_.beat_due(now);
-  if (std::exchange(hello_due_, false)) FillHello(frame.mutable_hello());
-  int64_t bytes = 0;
+  if (std::exchange(hello_due_, false)) QueueHello();
+  if (!hello_.empty()) {
+    frame = std::move(hello_.front());
+    hello_.pop_front();
+    if (frame.hello().more()) {
+      writing_ = true;
+      calls_.write = std::move(frame);
+      return;
+    }
+  }
+  auto bytes = static_cast<int64_t>(frame.ByteSizeLong());
   auto request = pending_.lower_bound(next_to_send_);
   while (bytes < kMaxFrameBytes) {
     const bool requests_left = request != pending_.end();

@@ -46,6 +46,8 @@ struct LinkOptions {
   // Requests that wait for a reply; beyond it new ones get UNAVAILABLE.
   size_t max_pending_requests = 100'000;
   int64_t max_pending_bytes = 64 << 20;
+  // A frame of the hello, in bytes; a hello that is larger takes several.
+  int64_t max_hello_bytes = 15 << 20;
   int64_t away_timeout_ms = 2'000;    // A request's life while the owner is away.
   int64_t reply_timeout_ms = 10'000;  // And while it is there.
   LinkTimes times;
@@ -137,7 +139,7 @@ class LinkClient {
   };
 
   void Do(LinkLifecycle::Action action) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FillHello(rooms::v1::EdgeHello* hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void QueueHello() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Notify(rooms::v1::EdgeRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReply(LinkItem& item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -171,6 +173,8 @@ class LinkClient {
   LinkLifecycle life_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool hello_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // The frames of this stream's hello that have not gone up, before anything else.
+  std::deque<rooms::v1::EdgeFrame> hello_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_request_ ABSL_GUARDED_BY(mutex_) = 1;
   int64_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // By request id, so in the order in which they take effect.

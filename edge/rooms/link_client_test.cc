@@ -40,6 +40,63 @@ TEST(LinkClientTest, SaysHelloFirst) {
   EXPECT_TRUE(rig.client.connected());
 }
 
+TEST(LinkClientTest, ALargeHelloTakesSeveralFrames) {
+  LinkRig rig({.edge_name = "edge-1", .max_hello_bytes = 100});
+  rig.Open();
+  for (int i = 0; i < 9; ++i) {
+    const std::string n = std::to_string(i);
+    rig.client.OpenSession(LinkRig::Identity("s" + n), 5);
+    rig.client.OnWritten();
+    rig.client.Submit(0, i, LinkRig::Join("s" + n, "room_" + n));
+    rig.client.OnWritten();
+    rig.AnswerJoined(i + 1, "room_" + n);
+  }
+  rig.Down();
+  rig.frames.clear();
+  rig.clock.AdvanceMillis(1'000);
+  rig.client.Tick();
+  rig.client.OnUp();
+  // What happens while it goes up comes after it.
+  rig.client.OpenSession(LinkRig::Identity("later"), 5);
+  rig.client.Submit(0, 9, LinkRig::Join("s0", "another"));
+  std::vector<std::string> sessions;
+  std::vector<std::string> rooms;
+  size_t seen = 0;
+  for (; seen < rig.frames.size(); rig.client.OnWritten()) {
+    const rooms::v1::EdgeFrame& frame = rig.frames[seen++];
+    EXPECT_EQ(frame.hello().incarnation().empty(), seen != 1);
+    for (const auto& told : frame.hello().sessions()) {
+      sessions.push_back(told.identity().session_id());
+      EXPECT_THAT(told.rooms(), SizeIs(1));
+    }
+    for (const auto& told : frame.hello().rooms()) rooms.push_back(told.room_id());
+    if (!frame.hello().more()) break;
+    EXPECT_LE(frame.ByteSizeLong(), 110u);
+    EXPECT_THAT(frame.requests(), IsEmpty());
+    EXPECT_FALSE(frame.beat());
+  }
+  EXPECT_GT(seen, 4u);
+  EXPECT_THAT(sessions, ElementsAre("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"));
+  EXPECT_THAT(rooms, SizeIs(9));
+  const rooms::v1::EdgeFrame& last = rig.frames[seen - 1];
+  ASSERT_THAT(last.requests(), SizeIs(2));
+  EXPECT_EQ(last.requests(0).open_session().identity().session_id(), "later");
+  EXPECT_EQ(last.requests(1).join().room_id(), "another");
+  // A stream that breaks in the middle begins the next from the start.
+  rig.Down();
+  rig.frames.clear();
+  rig.clock.AdvanceMillis(1'000);
+  rig.client.Tick();
+  rig.client.OnUp();
+  rig.client.OnWritten();
+  rig.Down();
+  rig.clock.AdvanceMillis(1'000);
+  rig.client.Tick();
+  rig.client.OnUp();
+  ASSERT_THAT(rig.frames, SizeIs(3));
+  EXPECT_EQ(rig.frames[2].SerializeAsString(), rig.frames[0].SerializeAsString());
+}
+
 TEST(LinkClientTest, OneWriteAtATimeTakesWhatQueuedUp) {
   LinkRig rig;
   rig.Open();

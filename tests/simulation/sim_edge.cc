@@ -139,7 +139,10 @@ void SimWire::Cut() {
 SimEdge::SimEdge(World& world, int threads, int64_t credit_bytes)
     : world_(world),
       wire_(world),
-      link_({.edge_name = "sim", .credit_bytes = credit_bytes, .max_pending_requests = 1'000},
+      link_({.edge_name = "sim",
+             .credit_bytes = credit_bytes,
+             .max_pending_requests = 1'000,
+             .max_hello_bytes = 256},
             world.kernel(), world.kernel().ids(), wire_, *this) {
   wire_.Bind(&link_);
   for (int i = 0; i < threads; ++i) {

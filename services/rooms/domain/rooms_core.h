@@ -215,7 +215,11 @@ class RoomsCore {
   RoomTable table_;
   EdgeRegistry edges_;
   Inboxes inboxes_;
-  absl::flat_hash_map<uint64_t, LinkWriter*> greeting_;  // Links that have not said hello.
+  struct Greeting {
+    LinkWriter* writer;
+    v1::EdgeHello told;  // What has come of it.
+  };
+  absl::flat_hash_map<uint64_t, Greeting> greeting_;  // Links that have not said hello to its end.
   uint64_t next_link_ = 1;
   std::vector<RoomPtr> presence_due_;  // Rooms with a grace running or a count owed.
   int64_t last_metrics_ms_ = 0;

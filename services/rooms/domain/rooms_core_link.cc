@@ -16,6 +16,8 @@ namespace {
 constexpr int kLinkVersion = 1;
 constexpr int32_t kMaxReadRecords = 10'000;
 constexpr int64_t kMaxReadBytes = 512 << 10;
+// Of a whole hello: some two million sessions in a few rooms each.
+constexpr size_t kMaxHelloBytes = 512 << 20;
 
 void SetError(const absl::Status& status, v1::LinkError* error) {
   error->set_code(std::string(ProtocolCodeOf(status)));
@@ -30,7 +32,7 @@ void SetError(const absl::Status& status, v1::LinkError* error) {
 
 uint64_t RoomsCore::OpenLink(LinkWriter* writer) {
   const uint64_t link_id = next_link_++;
-  greeting_[link_id] = writer;
+  greeting_[link_id] = {writer, {}};
   return link_id;
 }
 
@@ -52,8 +54,17 @@ absl::Status RoomsCore::OnEdgeFrame(uint64_t link_id, v1::EdgeFrame frame) {
   if (frame.has_hello()) {
     const auto greeting = greeting_.find(link_id);
     if (greeting == greeting_.end()) return absl::InvalidArgumentError("a second hello");
-    LinkWriter* writer = greeting->second;
-    if (const absl::Status status = OnHello(link_id, writer, frame.hello()); !status.ok()) {
+    v1::EdgeHello& told = greeting->second.told;
+    const bool more = frame.hello().more();
+    if (told.incarnation().empty()) {
+      told = std::move(*frame.mutable_hello());
+    } else {
+      told.MergeFrom(frame.hello());
+    }
+    if (told.ByteSizeLong() > kMaxHelloBytes) return absl::InvalidArgumentError("a vast hello");
+    if (more) return absl::OkStatus();
+    const Greeting whole = std::move(greeting->second);
+    if (const absl::Status status = OnHello(link_id, whole.writer, whole.told); !status.ok()) {
       return status;
     }
     greeting_.erase(link_id);

@@ -22,21 +22,28 @@ class RoomsCoreMembersTest : public CoreFixture {
   // The link of an edge whose sessions are these, each in the room. It beats only if the test does.
   uint64_t OpenEdge(const std::string& incarnation, const std::vector<Member>& members) {
     const uint64_t link = core_->OpenLink(this);
+    v1::EdgeFrame frame = Hello(incarnation);
+    Tell(members, frame.mutable_hello());
+    EXPECT_TRUE(core_->OnEdgeFrame(link, frame).ok());
+    Drain();
+    return link;
+  }
+  static v1::EdgeFrame Hello(const std::string& incarnation) {
     v1::EdgeFrame frame;
     v1::EdgeHello& hello = *frame.mutable_hello();
     hello.set_incarnation(incarnation);
     hello.set_version(1);
     hello.set_credit_bytes(1 << 20);
+    return frame;
+  }
+  static void Tell(const std::vector<Member>& members, v1::EdgeHello* hello) {
     for (const Member& member : members) {
-      v1::EdgeSession& session = *hello.add_sessions();
+      v1::EdgeSession& session = *hello->add_sessions();
       session.mutable_identity()->set_session_id(member.session_id);
       session.mutable_identity()->set_user_id(member.user_id);
       session.mutable_identity()->add_roles("member");
       session.add_rooms()->set_room_id(kRoom);
     }
-    EXPECT_TRUE(core_->OnEdgeFrame(link, frame).ok());
-    Drain();
-    return link;
   }
   // A member on the edge that beats: who hears of the others.
   void JoinWatcher() {
@@ -134,6 +141,36 @@ TEST_F(RoomsCoreMembersTest, TheMembersOfADeadEdgeLeaveOnceWhenItsLeaseEnds) {
   Pass(60'000, kTickMs);
   EXPECT_THAT(Activity(), IsEmpty());
   EXPECT_EQ(core_->counters().leases_expired, 0);
+}
+
+TEST_F(RoomsCoreMembersTest, AHelloOfSeveralFramesCountsWithItsLast) {
+  JoinWatcher();
+  core_->CloseLink(OpenEdge("edge-2", {{"u1", "u"}, {"v1", "v"}}));
+  EXPECT_THAT(Activity(), ElementsAre("joined:u:2", "joined:v:3"));
+  const uint64_t link = core_->OpenLink(this);
+  v1::EdgeFrame first = Hello("edge-2");
+  Tell({{"x1", "x"}}, first.mutable_hello());
+  first.mutable_hello()->set_more(true);
+  EXPECT_TRUE(core_->OnEdgeFrame(link, first).ok());
+  v1::EdgeFrame second;
+  Tell({{"v1", "v"}}, second.mutable_hello());
+  second.mutable_hello()->set_more(true);
+  EXPECT_TRUE(core_->OnEdgeFrame(link, second).ok());
+  Drain();
+  EXPECT_THAT(Members(), ElementsAre("u", "v", "watcher"));
+  v1::EdgeFrame last;
+  last.mutable_hello()->add_rooms()->set_room_id(kRoom);
+  EXPECT_TRUE(core_->OnEdgeFrame(link, last).ok());
+  Drain();
+  EXPECT_THAT(Members(), ElementsAre("u", "v", "watcher", "x"));
+  Pass(60'000, kTickMs);
+  EXPECT_THAT(Members(), ElementsAre("watcher"));
+  // One that breaks off is nothing.
+  const uint64_t broken = core_->OpenLink(this);
+  EXPECT_TRUE(core_->OnEdgeFrame(broken, first).ok());
+  core_->CloseLink(broken);
+  EXPECT_THAT(Members(), ElementsAre("watcher"));
+  EXPECT_TRUE(absl::IsInvalidArgument(core_->OnEdgeFrame(broken, last)));
 }
 
 TEST_F(RoomsCoreMembersTest, WhateverAnEdgeSendsRenewsItsLease) {
