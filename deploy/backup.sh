@@ -25,6 +25,19 @@ copy_database() {
   [ "$(sqlite3 "$target/$1" 'PRAGMA quick_check')" = ok ] || { echo "$0: the copy of $1 is damaged" >&2; exit 1; }
 }
 
+# Uploads end while their folder is copied, and files are deleted: what is not where it was when the folder was listed was
+# moved to the folder that is copied next, or is nobody's any more. Any other failure is one.
+copy_folder() {
+  mkdir "$target/$1"
+  for file in "$data/$1"/*; do
+    copy="$target/$1/${file##*/}"
+    problem="$(cp -a --reflink=auto "$file" "$copy" 2>&1)" || {
+      rm -f "$copy"
+      [ ! -e "$file" ] || { echo "$0: $file cannot be copied: $problem" >&2; exit 1; }
+    }
+  done
+}
+
 found=0
 # Who is connected (members.db) and which copy is which (events.instance) belong to the running process alone.
 for role in rooms streams; do
@@ -37,8 +50,9 @@ if [ -f "$data/files/metadata.sqlite" ]; then
   mkdir "$target/files"
   # In this order: what the metadata names is there when its folder is copied. A file goes from `incoming` to `kept`.
   copy_database files/metadata.sqlite
-  for part in url_key incoming kept; do
-    [ ! -e "$data/files/$part" ] || cp -a --reflink=auto "$data/files/$part" "$target/files/"
+  [ ! -e "$data/files/url_key" ] || cp -a "$data/files/url_key" "$target/files/"
+  for part in incoming kept; do
+    [ ! -d "$data/files/$part" ] || copy_folder "files/$part"
   done
   found=1
 fi

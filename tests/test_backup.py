@@ -3,7 +3,12 @@
 import asyncio
 import json
 import pathlib
+import random
+import shutil
+import sqlite3
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -54,12 +59,13 @@ async def test_a_backup_of_a_running_deployment(make_covet, tmp_path, mode):
             note = module("rooms.v1.notifications_pb2").Notification(notification_type="info", title="t", message="m")
             api.notify(user_id="eve", notification=note)
 
-        # Traffic goes on while the backup is made.
+        # Traffic goes on while the backup is made, and uploads end.
         publishing = True
 
         async def go_on():
             while publishing:
                 await c.publish("lobby_1", "later")
+                await Upload(random_bytes(1_000)).run(c)
 
         going_on = asyncio.create_task(go_on())
         for name, data in data_folders(covet).items():
@@ -131,6 +137,53 @@ def test_a_backup_of_what_does_not_run(make_covet, tmp_path):
     covet.edge.start()
     with Api(covet.grpc_address()) as api:
         assert api.rooms("GetRoom", room_id="kept").room_id == "kept"
+
+
+def test_a_backup_while_uploads_end(tmp_path):
+    """Files move from one folder to the other, and go, in an order that is not that of the copy."""
+    files = tmp_path / "data/files"
+    names = [f"blob{n}" for n in range(400)]
+    for attempt in range(5):
+        for folder in ("incoming", "kept"):
+            (files / folder).mkdir(parents=True)
+        with sqlite3.connect(files / "metadata.sqlite") as database:
+            database.execute("CREATE TABLE IF NOT EXISTS t (a)")
+        for name in names:
+            (files / "incoming" / name).write_text(name)
+        cancelled = set(names[::5])
+
+        def end_uploads():
+            while not (target / "files/incoming").exists():
+                time.sleep(0)
+            for name in random.sample(names, len(names)):
+                if name in cancelled:
+                    (files / "incoming" / name).unlink()
+                else:
+                    (files / "incoming" / name).rename(files / "kept" / name)
+
+        target = tmp_path / f"backup{attempt}"
+        ending = threading.Thread(target=end_uploads)
+        ending.start()
+        try:
+            backup(tmp_path / "data", target)
+        finally:
+            # A backup that failed before it came to the files.
+            (target / "files/incoming").mkdir(parents=True, exist_ok=True)
+            ending.join()
+        saved = {path.name: path.read_text() for folder in ("incoming", "kept") for path in (target / "files" / folder).iterdir()}
+        assert set(names) - cancelled <= set(saved) and all(name == text for name, text in saved.items())
+        shutil.rmtree(files)
+
+
+def test_a_file_that_cannot_be_copied_ends_the_backup(tmp_path):
+    large = tmp_path / "data/files/kept/large"
+    large.parent.mkdir(parents=True)
+    large.write_bytes(bytes(1_000_000))
+    with sqlite3.connect(tmp_path / "data/files/metadata.sqlite") as database:
+        database.execute("CREATE TABLE t (a)")
+    command = ["prlimit", "--fsize=100000", BACKUP, tmp_path / "data", tmp_path / "target"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert result.returncode == 1 and str(large) in result.stderr
 
 
 def test_a_backup_that_cannot_be_made_says_why(tmp_path):
