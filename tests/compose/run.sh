@@ -147,6 +147,19 @@ stop_all() {
   done
 }
 
+# With no edge there each request of a client fails, and what the gateway logs of it holds no token.
+check_gateway_log() {
+  local tries status= token=the-token-of-a-client
+  compose start gateway >/dev/null 2>&1
+  for ((tries = 0; tries < 300; tries++)); do
+    status="$(curl -s -o /dev/null -w '%{http_code}' "http://$(published gateway 8000)/ws?token=$token" || true)"
+    [ "$status" != 502 ] || break
+    sleep 0.2
+  done
+  [ "$status" = 502 ] || die "without an edge the gateway answers $status"
+  ! compose logs gateway 2>&1 | grep -F "$token" >&2 || die "the gateway logs tokens"
+}
+
 install_docker
 ensure_python
 start_daemon
@@ -176,4 +189,5 @@ say "tests"
   --deselect=test_streams_grpc.py::test_permissions --deselect=test_streams_grpc.py::test_resources_come_in_pages -q -rs \
   -n "${E2E_WORKERS:-$((2 * JOBS))}" --dist worksteal --junitxml="$work/tests.xml" "$@" >&2 </dev/null || status=1
 stop_all || status=1
+check_gateway_log || status=1
 exit "$status"
