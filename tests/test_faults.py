@@ -6,6 +6,7 @@ import contextlib
 import pytest
 import websockets
 
+from harness import credentials
 from harness.grpc_api import Api
 from harness.process import TIMEOUT
 
@@ -172,6 +173,31 @@ async def test_a_memory_rooms_restart_is_told(make_covet):
         back = await a.join("memory_1", resume={"epoch": joined["epoch"], "offset": 1})
         assert back["epoch"] != joined["epoch"]
         assert back["recovered"] is False
+
+
+async def test_a_restart_of_rooms_with_more_sessions_than_one_message_holds(make_covet):
+    covet = make_covet("split", grpc={"max_message_bytes": 1_100_000})
+    scopes = [f"room:read:{i:03}{'x' * 100}" for i in range(50)]  # 250 times as much as this.
+    async with contextlib.AsyncExitStack() as stack:
+        clients = []
+        for i in range(250):
+            token = credentials.token(f"user_{i:03}", scopes=scopes)
+            clients.append(await stack.enter_async_context(covet.connect(token=token)))
+        members = clients[::25]
+        for client in members:
+            await client.join("lobby_1")
+        await members[0].publish("lobby_1", 1)
+        for client in members:
+            await client.event("lobby_1")
+        covet.process("rooms").kill()
+        covet.process("rooms").start()
+        while (await members[0].request("room_message", {"room_id": "lobby_1", "event_type": "t", "payload": 2}))["type"] == "error":
+            await asyncio.sleep(0.02)
+        for client in members:
+            assert (await client.event("lobby_1"))["data"]["offset"] == 2
+        with Api(covet.grpc_address("rooms")) as api:
+            users = [m.user_id for m in api.rooms("ListMembers", room_id="lobby_1").members]
+            assert users == [f"user_{i:03}" for i in range(0, 250, 25)]
 
 
 async def test_requests_while_rooms_is_away(make_covet):
