@@ -33,6 +33,10 @@ GRPC_PORT=8001
 PROMETHEUS_PORT=9090
 GRAFANA_PORT=3000
 ENV
+grep -q '^PUBLIC_URL=' .env || cat >>.env <<'ENV'
+# What links to files begin with: as clients reach EDGE_PORT, which is another address if that is published for everyone.
+PUBLIC_URL=http://127.0.0.1:${EDGE_PORT}
+ENV
 hash="$(tr -d '\n' <secrets/api_key | openssl dgst -sha256 -r | cut -d ' ' -f 1)"
 if ! grep -qx "API_KEY_SHA256=$hash" .env; then
   sed -i '/^API_KEY_SHA256=/d' .env

@@ -55,8 +55,24 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in [folder / ".env", *(folder / "secrets").iterdir()]}
 
 
+def filled_in(text, known):
+    """As Compose does it: ${NAME} and ${NAME:-default}."""
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda match: known[match[1]], text)
+
+
 def environment(folder):
-    return dict(line.split("=", 1) for line in (folder / ".env").read_text().splitlines() if not line.startswith("#"))
+    known = {}
+    for line in (folder / ".env").read_text().splitlines():
+        if not line.startswith("#"):
+            name, value = line.split("=", 1)
+            known[name] = filled_in(value, known)
+    return known
+
+
+def environment_of(role, folder):
+    """That of the role's container."""
+    known = environment(folder)
+    return {name: filled_in(value, known) for name, value in COMPOSE["services"][role]["environment"].items()}
 
 
 def secrets_of(service):
@@ -99,13 +115,9 @@ def test_a_role_takes_its_configuration(made, tmp_path, role):
         (tmp_path / target).symlink_to(made / file)
     config = tmp_path / "covet.yaml"
     config.write_text((DEPLOY / "config" / "compose.yaml").read_text().replace("/run/secrets/", f"{tmp_path}/"))
-    known = environment(made)
-    own = {
-        name: re.sub(r"\$\{(\w+)[^}]*\}", lambda match: known[match[1]], value)
-        for name, value in COMPOSE["services"][role]["environment"].items()
-    }
-    command = [os.environ["COVETD"], *COMPOSE["services"][role]["command"], "--check-config"]
-    checked = run(*command, env=os.environ | own | {"COVET_CONFIG": str(config)})
+    own = os.environ | environment_of(role, made) | {"COVET_CONFIG": str(config)}
+    command = [os.environ["COVETD"], *COMPOSE["services"][role]["command"]]
+    checked = run(*command, "--check-config", env=own)
     assert checked.returncode == 0, checked.stderr
     assert re.search(rf"^roles +{role}$", checked.stdout, re.MULTILINE)
     assert "mutual TLS" in checked.stdout
@@ -113,3 +125,12 @@ def test_a_role_takes_its_configuration(made, tmp_path, role):
     # All that it reads is among its secrets.
     read = {name for name in re.findall(r"/run/secrets/(\w+)", (DEPLOY / "config" / "compose.yaml").read_text())}
     assert read - set(secrets_of(role)) <= ({"database_password"} if role not in ("streams", "rpc") else set())
+    printed = yaml.safe_load(run(*command, "--print-config", env=own).stdout)
+    assert printed["files"]["public_url"] == environment(made)["PUBLIC_URL"]
+
+
+def test_links_to_files_follow_the_published_port(made, tmp_path):
+    text = (made / ".env").read_text()
+    (tmp_path / ".env").write_text(text.replace("EDGE_PORT=8000", "EDGE_PORT=9000"))
+    for role in ROLES:
+        assert environment_of(role, tmp_path)["COVET_FILES__PUBLIC_URL"] == "http://127.0.0.1:9000"

@@ -12,6 +12,7 @@ import pytest
 
 from harness.grpc_api import module
 from harness.process import TIMEOUT
+from harness.uploads import Upload, fetch, random_bytes
 
 pytestmark = pytest.mark.protocol
 
@@ -137,6 +138,14 @@ async def test_the_backend_is_called_and_followed(covet):
         assert tested["type"] == "rpc_response", tested
         await c.request("subscribe", {"stream_type": "events", "resource_id": "stock"})
         assert (await c.expect("stream_data"))["data"]["batch"][0]["sku"] == "tea"
+
+
+async def test_links_to_files_begin_as_deploy_env_says(covet):
+    upload = Upload(random_bytes(1_000))
+    async with covet.connect() as c:
+        url = (await upload.run(c))["url"]
+    assert url.startswith(os.environ["PUBLIC_URL"] + "/files/")
+    assert (await asyncio.to_thread(fetch, covet, url)).body == upload.data
 
 
 async def test_prometheus_scrapes_every_role(covet):

@@ -165,7 +165,7 @@ ensure_python
 start_daemon
 trap clean_up EXIT
 COMPOSE_FILES+=(-f tests/compose/override.yml)
-export COMPOSE_PROJECT_NAME=covet-test EDGE_PORT=0 GRPC_PORT=0 PROMETHEUS_PORT=0
+export COMPOSE_PROJECT_NAME=covet-test EDGE_PORT=0 GRPC_PORT=0 PROMETHEUS_PORT=0 PUBLIC_URL=https://files.example.com:8443
 export TEST_CONFIG="$work/covet.yaml" COVET_TEST_EXTERNAL="$work/external.json"
 TEST_KEY_SHA256="$(cd tests && "$PYTHON" -c 'from harness import credentials; print(credentials.api_key_hash())')"
 export TEST_KEY_SHA256
