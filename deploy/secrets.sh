@@ -37,8 +37,13 @@ grep -q '^PUBLIC_URL=' .env || cat >>.env <<'ENV'
 # What links to files begin with: as clients reach EDGE_PORT, which is another address if that is published for everyone.
 PUBLIC_URL=http://127.0.0.1:${EDGE_PORT}
 ENV
-hash="$(tr -d '\n' <secrets/api_key | openssl dgst -sha256 -r | cut -d ' ' -f 1)"
-if ! grep -qx "API_KEY_SHA256=$hash" .env; then
-  sed -i '/^API_KEY_SHA256=/d' .env
-  printf 'API_KEY_SHA256=%s\n' "$hash" >>.env
-fi
+# set_value NAME VALUE: in .env, which stays as it is if that is there.
+set_value() {
+  ! grep -qx "$1=$2" .env || return 0
+  sed -i "/^$1=/d" .env
+  printf '%s=%s\n' "$1" "$2" >>.env
+}
+hash_of() { openssl dgst -sha256 -r | cut -d ' ' -f 1; }
+set_value API_KEY_SHA256 "$(tr -d '\n' <secrets/api_key | hash_of)"
+# Compose starts a container anew when its environment has changed, not when a file that it reads has.
+set_value SECRETS_SHA256 "$(cat secrets/jwt_secret secrets/cluster_key secrets/database_password | hash_of)"

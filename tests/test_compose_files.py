@@ -100,6 +100,17 @@ def test_a_lost_key_is_made_anew_and_its_hash_with_it(made):
     assert new | {"API_KEY_SHA256": ""} == old | {"API_KEY_SHA256": ""}
 
 
+@pytest.mark.parametrize("secret", ["jwt_secret", "cluster_key", "database_password"])
+def test_a_secret_that_is_made_anew_starts_every_role_anew(made, secret):
+    """Compose does so with containers whose environment has changed, not with those whose files have."""
+    assert f"./secrets/{secret}" in {file for role in ROLES for file in secrets_of(role).values()}
+    old = {role: environment_of(role, made) for role in ROLES}
+    (made / "secrets" / secret).unlink()
+    assert run(made / "secrets.sh").returncode == 0
+    for role in ROLES:
+        assert environment_of(role, made) != old[role]
+
+
 def test_what_is_mounted_is_there():
     for name, service in COMPOSE["services"].items():
         for volume in service.get("volumes", ()):
