@@ -255,7 +255,7 @@ class EdgeRole final : public server::Role {
     for (size_t i = 0; i < options.threads; ++i) {
       const auto thread = static_cast<uint32_t>(i);
       workers_.push_back(std::make_unique<EdgeWorker>(
-          thread, shared_, *link_, page_bytes, rpc_link_.get(), MakeStreams(thread, limits)));
+          thread, shared_, *link_, page_bytes / 2, rpc_link_.get(), MakeStreams(thread, limits)));
     }
   }
 

@@ -43,13 +43,16 @@ HubMember& RoomHub::Add(HubMember member, bool go_on) {
 }
 
 void RoomHub::StartReplay(HubMember& member, int64_t after, int64_t replay_end, bool may_skip) {
+  BeginReplay(member, after);
+  member.replay->replay_end = replay_end;
+  member.replay->may_skip = may_skip;
+}
+
+void RoomHub::BeginReplay(HubMember& member, int64_t after) {
   if (member.replay == nullptr) ++replays_;
   member.replay = std::make_unique<HubMember::Replay>();
   member.replay->cursor = after;
-  member.replay->replay_end = replay_end;
-  member.replay->may_skip = may_skip;
   member.replay->generation = next_generation_++;
-  ReadForMember(member);
 }
 
 void RoomHub::EndReplay(HubMember& member) {
@@ -79,7 +82,7 @@ bool RoomHub::OnRecords(const RecordsItem& item) {
       last_ = event->offset;
       Deliver(event);
     } else if (event->offset > last_) {
-      ReadHole();
+      ReadOn();
     }
   }
   return true;
@@ -88,13 +91,13 @@ bool RoomHub::OnRecords(const RecordsItem& item) {
 bool RoomHub::OnHead(const HeadItem& item) {
   if (item.epoch != epoch_ || item.offset < last_) return false;
   seen_head_ = std::max(seen_head_, item.offset);
-  if (seen_head_ > last_) ReadHole();
+  if (seen_head_ > last_) ReadOn();
   return true;
 }
 
-void RoomHub::ReadHole() {
+void RoomHub::ReadOn() {
   if (std::exchange(hole_reading_, true)) return;
-  read_(room_id_, epoch_, last_, kHole, 0);
+  read_hole_(last_);
 }
 
 bool RoomHub::OnHolePage(const PageResult& page) {
@@ -106,7 +109,7 @@ bool RoomHub::OnHolePage(const PageResult& page) {
     Deliver(event);
   }
   last_ = std::max(last_, page.last_looked);
-  if (seen_head_ > last_) ReadHole();
+  if (seen_head_ > last_) ReadOn();
   return true;
 }
 
@@ -117,17 +120,18 @@ void RoomHub::Deliver(const HubEventPtr& event) {
   for (HubMember& member : members_) {
     if (member.replay != nullptr || event->offset <= member.floor) continue;
     if (!member.Wants(event->event_type)) continue;
-    // Not droppable: a member gets one message beyond the mark, and then reads at its own pace.
-    const SendResult result = member.connection->Send(
-        Outbound{event->frame, Lane::kOrdered, event->priority, event->expires_at_ms,
-                 /*droppable=*/false, member.tag, nullptr});
-    if (result == SendResult::kQueued) continue;
-    member.replay = std::make_unique<HubMember::Replay>();
-    member.replay->cursor = event->offset;
-    member.replay->generation = next_generation_++;
-    member.replay->wait_for_drain = true;
-    ++replays_;
+    if (member.connection->behind()) {
+      BeginReplay(member, event->offset - 1);
+    } else {
+      // Not droppable: a member gets one message beyond the mark, and then reads at its own pace.
+      const SendResult result = member.connection->Send(
+          Outbound{event->frame, Lane::kOrdered, event->priority, event->expires_at_ms,
+                   /*droppable=*/false, member.tag, nullptr});
+      if (result == SendResult::kQueued) continue;
+      BeginReplay(member, event->offset);
+    }
     behind = true;
+    fell_behind_(member);
   }
   if (behind && retained_.empty()) Retain(event);
 }
@@ -154,62 +158,38 @@ SendResult RoomHub::SendReplayed(HubMember& member, const HubEventPtr& event) {
                event->offset <= replay.replay_end ? ReplayedHead() : nullptr});
 }
 
-void RoomHub::Continue(HubMember& member) {
-  HubMember::Replay& replay = *member.replay;
-  replay.wait_for_drain = false;
+RoomHub::Progress RoomHub::CatchUp(HubMember& member) {
+  const HubMember::Replay& replay = *member.replay;
   while (replay.cursor < last_) {
     const int64_t next = replay.cursor + 1;
-    if (retained_.empty() || next < retained_.front()->offset) return ReadForMember(member);
+    if (retained_.empty() || next < retained_.front()->offset) return Progress::kPage;
     const HubEventPtr event = retained_[next - retained_.front()->offset];
-    if (SendReplayed(member, event) != SendResult::kQueued) {
-      replay.wait_for_drain = true;
-      return;
-    }
+    if (SendReplayed(member, event) != SendResult::kQueued) return Progress::kBehind;
   }
   EndReplay(member);
-}
-
-void RoomHub::ReadForMember(HubMember& member) {
-  HubMember::Replay& replay = *member.replay;
-  replay.reading = true;
-  replay.wait_for_drain = false;
-  read_(room_id_, epoch_, replay.cursor, member.tag, replay.generation);
+  return Progress::kLive;
 }
 
 bool RoomHub::OnMemberPage(HubMember& member, const PageResult& page) {
   HubMember::Replay& replay = *member.replay;
-  replay.reading = false;
   if (page.epoch != epoch_) return false;
   if (page.first_offset > replay.cursor + 1) {
     if (!replay.may_skip) return false;
     replay.cursor = page.first_offset - 1;
   }
   replay.may_skip = false;
-  bool behind = false;
   for (const HubEventPtr& event : page.events) {
     if (event->offset <= replay.cursor) continue;
-    behind |= SendReplayed(member, event) != SendResult::kQueued;
+    // The rest is read again, if it is no longer retained by then.
+    if (SendReplayed(member, event) != SendResult::kQueued) return true;
   }
   replay.cursor = std::max(replay.cursor, page.last_looked);
-  if (behind) {
-    replay.wait_for_drain = true;
-  } else {
-    Continue(member);
-  }
+  if (replay.cursor >= last_) EndReplay(member);
   return true;
 }
 
-void RoomHub::OnDrained(HubMember& member) {
-  if (member.replay != nullptr && member.replay->wait_for_drain) Continue(member);
-}
-
 void RoomHub::Retry() {
-  if (!hole_reading_ && seen_head_ > last_) ReadHole();
-  for (HubMember& member : members_) {
-    if (member.replay == nullptr || member.replay->reading || member.replay->wait_for_drain)
-      continue;
-    ReadForMember(member);
-  }
+  if (!hole_reading_ && seen_head_ > last_) ReadOn();
 }
 
 void RoomHub::OnPresence(const PresenceItem& item) {

@@ -27,16 +27,14 @@ struct HubMember {
   std::string session_id;
   RoomSubscriber* subscriber = nullptr;
 
-  // A replay in progress, of a member that resumes or of one whose socket fell behind: it reads
-  // (cursor, …] until it has caught up with the hub, each page once the socket has drained, and
-  // nothing live reaches it before. So a slow reader loses nothing that the log still has, and
-  // costs no memory but its queue.
+  // A replay in progress, of a member that resumes or of one whose socket is behind: it gets
+  // (cursor, …] until it has caught up with the hub, as far as the socket takes it at each of its
+  // turns, and nothing live reaches it before. So a slow reader loses nothing that the log still
+  // has, and costs no memory but its queue.
   struct Replay {
     int64_t cursor = 0;
-    int64_t replay_end = 0;  // Up to here events carry `"replayed":true`.
-    bool may_skip = false;   // Nothing has been promised about the oldest yet.
-    bool reading = false;
-    bool wait_for_drain = false;
+    int64_t replay_end = 0;   // Up to here events carry `"replayed":true`.
+    bool may_skip = false;    // Nothing has been promised about the oldest yet.
     uint64_t generation = 0;  // Tells a page for an earlier replay.
   };
   std::unique_ptr<Replay> replay;
@@ -50,17 +48,18 @@ struct HubMember {
 // meanwhile. Not thread-safe: lives on its thread.
 class RoomHub {
  public:
-  // Asks for the records after `after`; the answer comes by OnPage with the same `reader`.
-  using ReadFunction = std::function<void(const std::string& room_id, const std::string& epoch,
-                                          int64_t after, uint64_t reader, uint64_t generation)>;
-  // The hub as a reader; members are known by their tags.
-  static constexpr uint64_t kHole = 0;
+  // Asks for the records after `after` that are missing; the answer comes by OnHolePage or
+  // OnHoleFailed.
+  using ReadHole = std::function<void(int64_t after)>;
+  // A live member's socket is behind: it has a replay now, and wants a turn (CatchUp) once the
+  // socket has drained.
+  using FellBehind = std::function<void(const HubMember& member)>;
 
-  RoomHub(std::string room_id, std::string epoch, int64_t head, ReadFunction read)
-      : room_id_(std::move(room_id)),
-        epoch_(std::move(epoch)),
+  RoomHub(std::string epoch, int64_t head, ReadHole read_hole, FellBehind fell_behind)
+      : epoch_(std::move(epoch)),
         last_(head),
-        read_(std::move(read)) {}
+        read_hole_(std::move(read_hole)),
+        fell_behind_(std::move(fell_behind)) {}
 
   const std::string& epoch() const { return epoch_; }
   int64_t last_offset() const { return last_; }
@@ -71,6 +70,7 @@ class RoomHub {
   // Adds a member, or gives a known one new options; with `go_on` a replay in progress goes on
   // under them. Else live events after `floor` reach it, unless a replay begins with StartReplay.
   HubMember& Add(HubMember member, bool go_on = false);
+  // The member wants a turn from here on.
   void StartReplay(HubMember& member, int64_t after, int64_t replay_end, bool may_skip);
   void Remove(std::string_view session_id);
 
@@ -80,33 +80,38 @@ class RoomHub {
   [[nodiscard]] bool OnHolePage(const PageResult& page);
   // The hole's read failed for want of an owner; the next event or head tries again.
   void OnHoleFailed() { hole_reading_ = false; }
-  // False if the member has lost records and is to be reset.
+
+  enum class Progress : uint8_t {
+    kLive,    // It has caught up.
+    kBehind,  // The socket is to drain before its next turn.
+    kPage,    // It needs what comes after its replay's cursor, by OnMemberPage.
+  };
+  // A turn of a member with a replay: sends what is at hand.
+  [[nodiscard]] Progress CatchUp(HubMember& member);
+  // Sends of the page what the socket takes; the member wants another turn if it still has a replay
+  // then. False if it has lost records and is to be reset.
   [[nodiscard]] bool OnMemberPage(HubMember& member, const PageResult& page);
 
   void OnPresence(const PresenceItem& item);
   void OnMetrics(const MetricsItem& item);
-  // A member's socket has drained.
-  void OnDrained(HubMember& member);
-  // Tries again what failed while the owner was away.
+  // Tries to read a hole again, after a failure.
   void Retry();
 
  private:
   void Deliver(const HubEventPtr& event);
   void Retain(const HubEventPtr& event);
-  // Sends what is at hand; reads more, waits for the socket, or ends the replay.
-  void Continue(HubMember& member);
+  void BeginReplay(HubMember& member, int64_t after);
   SendResult SendReplayed(HubMember& member, const HubEventPtr& event);
   void EndReplay(HubMember& member);
-  void ReadHole();
-  void ReadForMember(HubMember& member);
+  void ReadOn();
 
-  const std::string room_id_;
   const std::string epoch_;
   int64_t last_;           // Delivered to every live member.
   int64_t seen_head_ = 0;  // The newest offset known to exist.
   bool hole_reading_ = false;
   uint64_t next_generation_ = 1;
-  ReadFunction read_;
+  const ReadHole read_hole_;
+  const FellBehind fell_behind_;
   std::vector<HubMember> members_;
 
   // While members catch up, what they will need next, so that a crowd of slow readers does not read

@@ -20,7 +20,7 @@ class RoomHubTest : public ::testing::Test {
  protected:
   struct Asked {
     int64_t after;
-    uint64_t reader;
+    StreamTag tag;  // 0 for the hub itself, which reads a hole.
     uint64_t generation;
   };
 
@@ -47,17 +47,33 @@ class RoomHubTest : public ::testing::Test {
 
   bool Records(std::vector<int64_t> offsets) { return hub_.OnRecords(MakeRecords(offsets)); }
 
+  // As the thread does it.
+  void TakeTurn(HubMember& member) {
+    if (member.replay == nullptr || member.connection->behind()) return;
+    if (hub_.CatchUp(member) == RoomHub::Progress::kPage) {
+      asked_.push_back({member.replay->cursor, member.tag, member.replay->generation});
+    }
+  }
+  void StartReplay(HubMember& member, int64_t after, int64_t replay_end, bool may_skip) {
+    hub_.StartReplay(member, after, replay_end, may_skip);
+    TakeTurn(member);
+  }
+  bool OnMemberPage(HubMember& member, const PageResult& page) {
+    const bool whole = hub_.OnMemberPage(member, page);
+    if (whole) TakeTurn(member);
+    return whole;
+  }
+
   std::vector<Asked> asked_;
+  std::vector<std::string> behind_;
   StreamTag tag_ = 0;
   Reader a_;
   Reader b_;
-  RoomHub hub_{"r", "e", 10,
-               [this](const std::string& room_id, const std::string& epoch, int64_t after,
-                      uint64_t reader, uint64_t generation) {
-                 EXPECT_EQ(room_id, "r");
-                 EXPECT_EQ(epoch, "e");
-                 asked_.push_back({after, reader, generation});
-               }};
+  RoomHub hub_{"e", 10,
+               [this](int64_t after) {
+                 asked_.push_back({after, 0, 0});
+               },
+               [this](const HubMember& member) { behind_.push_back(member.session_id); }};
 };
 
 TEST_F(RoomHubTest, DeliversOnceInOrderToEveryMember) {
@@ -89,7 +105,7 @@ TEST_F(RoomHubTest, ReadsAHoleBack) {
   EXPECT_TRUE(Records({13}));
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_EQ(asked_[0].after, 10);
-  EXPECT_EQ(asked_[0].reader, RoomHub::kHole);
+  EXPECT_EQ(asked_[0].tag, 0u);
   EXPECT_TRUE(Records({14}));
   EXPECT_THAT(asked_, SizeIs(1));  // One read at a time.
   EXPECT_THAT(a_.log, IsEmpty());
@@ -187,16 +203,16 @@ TEST_F(RoomHubTest, AFloorKeepsOutWhatWasSeen) {
 TEST_F(RoomHubTest, AReplayComesBeforeWhatIsLive) {
   Add(b_, "b");
   HubMember& member = Add(a_, "a");
-  hub_.StartReplay(member, 7, 10, /*may_skip=*/false);
+  StartReplay(member, 7, 10, /*may_skip=*/false);
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_EQ(asked_[0].after, 7);
-  EXPECT_EQ(asked_[0].reader, member.tag);
+  EXPECT_EQ(asked_[0].tag, member.tag);
   EXPECT_TRUE(Records({11}));
   EXPECT_THAT(a_.log, IsEmpty());
   EXPECT_THAT(b_.log, ElementsAre("{11}"));
-  EXPECT_TRUE(hub_.OnMemberPage(member, Page({8, 9}, 9)));
+  EXPECT_TRUE(OnMemberPage(member, Page({8, 9}, 9)));
   EXPECT_THAT(asked_, SizeIs(2));
-  EXPECT_TRUE(hub_.OnMemberPage(member, Page({10, 11}, 11)));
+  EXPECT_TRUE(OnMemberPage(member, Page({10, 11}, 11)));
   EXPECT_EQ(member.replay, nullptr);
   EXPECT_TRUE(Records({12}));
   // What was live at the time of joining is no replay.
@@ -205,37 +221,58 @@ TEST_F(RoomHubTest, AReplayComesBeforeWhatIsLive) {
 
 TEST_F(RoomHubTest, APromisedReplayMustBeWhole) {
   HubMember& whole = Add(a_, "a");
-  hub_.StartReplay(whole, 3, 10, /*may_skip=*/false);
-  EXPECT_FALSE(hub_.OnMemberPage(whole, Page({6, 7}, 7, /*first_offset=*/6)));
+  StartReplay(whole, 3, 10, /*may_skip=*/false);
+  EXPECT_FALSE(OnMemberPage(whole, Page({6, 7}, 7, /*first_offset=*/6)));
   HubMember& rest = Add(b_, "b");
-  hub_.StartReplay(rest, 3, 10, /*may_skip=*/true);
-  EXPECT_TRUE(hub_.OnMemberPage(rest, Page({6, 7}, 7, /*first_offset=*/6)));
+  StartReplay(rest, 3, 10, /*may_skip=*/true);
+  EXPECT_TRUE(OnMemberPage(rest, Page({6, 7}, 7, /*first_offset=*/6)));
   EXPECT_THAT(b_.log, ElementsAre("R{6}", "R{7}"));
   // Once it has begun nothing may be missing.
-  EXPECT_FALSE(hub_.OnMemberPage(rest, Page({9, 10}, 10, /*first_offset=*/9)));
+  EXPECT_FALSE(OnMemberPage(rest, Page({9, 10}, 10, /*first_offset=*/9)));
 }
 
 TEST_F(RoomHubTest, APageOfAnotherEpochEndsTheReplay) {
   HubMember& member = Add(a_, "a");
-  hub_.StartReplay(member, 3, 10, false);
-  EXPECT_FALSE(hub_.OnMemberPage(member, Page({4}, 4, 1, "other")));
+  StartReplay(member, 3, 10, false);
+  EXPECT_FALSE(OnMemberPage(member, Page({4}, 4, 1, "other")));
 }
 
 TEST_F(RoomHubTest, AReplayIsPacedByTheSocket) {
   HubMember& member = Add(a_, "a");
   a_.room = 1;
-  hub_.StartReplay(member, 5, 10, false);
-  EXPECT_TRUE(hub_.OnMemberPage(member, Page({6, 7}, 7)));
-  EXPECT_THAT(a_.log, SizeIs(2));  // A page is not torn.
-  EXPECT_THAT(asked_, SizeIs(1));
-  hub_.Retry();
+  StartReplay(member, 5, 10, false);
+  EXPECT_TRUE(OnMemberPage(member, Page({6, 7}, 7)));
+  EXPECT_THAT(a_.log, SizeIs(2));
   EXPECT_THAT(asked_, SizeIs(1));
   a_.room = 100;
-  hub_.OnDrained(*hub_.Find("a"));
+  TakeTurn(*hub_.Find("a"));
   ASSERT_THAT(asked_, SizeIs(2));
   EXPECT_EQ(asked_[1].after, 7);
-  EXPECT_TRUE(hub_.OnMemberPage(member, Page({8, 9, 10}, 10)));
+  // A page ends where the socket has enough; the rest is read again.
+  a_.room = 1;
+  EXPECT_TRUE(OnMemberPage(member, Page({8, 9, 10}, 10)));
+  EXPECT_THAT(a_.log, ElementsAre("R{6}", "R{7}", "R{8}", "R{9}"));
+  a_.room = 100;
+  TakeTurn(member);
+  ASSERT_THAT(asked_, SizeIs(3));
+  EXPECT_EQ(asked_[2].after, 9);
+  EXPECT_TRUE(OnMemberPage(member, Page({10}, 10)));
   EXPECT_THAT(a_.log, ElementsAre("R{6}", "R{7}", "R{8}", "R{9}", "R{10}"));
+  EXPECT_EQ(member.replay, nullptr);
+}
+
+TEST_F(RoomHubTest, ASocketThatIsBehindAlreadyGetsNothingMore) {
+  Add(a_, "a");
+  a_.room = 0;
+  a_.Send(Outbound{.frame = Frame::Text("{another room's}", 1)});
+  EXPECT_TRUE(Records({11, 12}));
+  EXPECT_THAT(a_.Take(), SizeIs(1));
+  EXPECT_THAT(behind_, ElementsAre("a"));
+  a_.room = 100;
+  TakeTurn(*hub_.Find("a"));
+  EXPECT_TRUE(Records({13}));
+  EXPECT_THAT(a_.log, ElementsAre("{11}", "{12}", "{13}"));
+  EXPECT_THAT(asked_, IsEmpty());
 }
 
 TEST_F(RoomHubTest, WhatAFilterLetsPassPacesAReplayToo) {
@@ -243,14 +280,14 @@ TEST_F(RoomHubTest, WhatAFilterLetsPassPacesAReplayToo) {
   member.filtered = true;
   member.event_types = {"chat"};
   a_.room = 0;
-  hub_.StartReplay(member, 5, 10, false);
+  StartReplay(member, 5, 10, false);
   PageResult page = Page({}, 7);
   page.events = {MakeEvent(6, "chat"), MakeEvent(7, "other")};
-  EXPECT_TRUE(hub_.OnMemberPage(member, page));
+  EXPECT_TRUE(OnMemberPage(member, page));
   EXPECT_THAT(a_.log, ElementsAre("R{6}"));
   EXPECT_THAT(asked_, SizeIs(1));
   a_.room = 100;
-  hub_.OnDrained(member);
+  TakeTurn(member);
   EXPECT_THAT(asked_, SizeIs(2));
 }
 
@@ -263,12 +300,12 @@ TEST_F(RoomHubTest, ASlowReaderReadsOnWithoutLoss) {
   EXPECT_THAT(a_.log, ElementsAre("{11}", "{12}"));
   EXPECT_THAT(b_.log, SizeIs(4));
   a_.room = 1;
-  hub_.OnDrained(*hub_.Find("a"));
+  TakeTurn(*hub_.Find("a"));
   EXPECT_THAT(a_.Take(), ElementsAre("{11}", "{12}", "{13}", "{14}"));
   EXPECT_TRUE(Records({15}));
   EXPECT_THAT(a_.log, IsEmpty());
   a_.room = 100;
-  hub_.OnDrained(*hub_.Find("a"));
+  TakeTurn(*hub_.Find("a"));
   EXPECT_TRUE(Records({16}));
   EXPECT_THAT(a_.log, ElementsAre("{15}", "{16}"));
   // The hub still had it all.
@@ -291,38 +328,37 @@ TEST_F(RoomHubTest, WhatTheHubDoesNotRetainIsReadBack) {
   EXPECT_TRUE(hub_.OnRecords(item));
   EXPECT_THAT(a_.log, SizeIs(1));
   a_.room = 1'000;
-  hub_.OnDrained(*hub_.Find("a"));
+  TakeTurn(*hub_.Find("a"));
   ASSERT_THAT(asked_, SizeIs(1));
   EXPECT_EQ(asked_[0].after, 11);
-  EXPECT_TRUE(hub_.OnMemberPage(*hub_.Find("a"), Page({12, 13, 14, 15, 16, 17}, 17)));
+  EXPECT_TRUE(OnMemberPage(*hub_.Find("a"), Page({12, 13, 14, 15, 16, 17}, 17)));
   EXPECT_THAT(a_.log, SizeIs(10));  // 18 to 20 were still there.
   EXPECT_EQ(hub_.Find("a")->replay, nullptr);
 }
 
-TEST_F(RoomHubTest, AReplayThatFailedIsTriedAgain) {
+TEST_F(RoomHubTest, AReplayThatBeginsAnewIsAnotherReplay) {
   HubMember& member = Add(a_, "a");
-  hub_.StartReplay(member, 5, 10, false);
-  member.replay->reading = false;  // As ThreadRooms does when the owner is away.
-  hub_.Retry();
+  StartReplay(member, 5, 10, false);
+  TakeTurn(member);
   ASSERT_THAT(asked_, SizeIs(2));
   EXPECT_EQ(asked_[1].after, 5);
   EXPECT_EQ(asked_[1].generation, asked_[0].generation);
-  hub_.StartReplay(member, 6, 10, false);
+  StartReplay(member, 6, 10, false);
   EXPECT_NE(asked_[2].generation, asked_[0].generation);
 }
 
 TEST_F(RoomHubTest, JoiningAgainReplacesTheOptions) {
   HubMember& member = Add(a_, "a");
   member.filtered = true;
-  hub_.StartReplay(member, 5, 10, false);
+  StartReplay(member, 5, 10, false);
   Add(a_, "a", 10, /*go_on=*/true);
   EXPECT_THAT(hub_.members(), SizeIs(1));
   EXPECT_FALSE(hub_.Find("a")->filtered);
   ASSERT_NE(hub_.Find("a")->replay, nullptr);
-  EXPECT_TRUE(hub_.OnMemberPage(*hub_.Find("a"), Page({6, 7, 8, 9, 10}, 10)));
+  EXPECT_TRUE(OnMemberPage(*hub_.Find("a"), Page({6, 7, 8, 9, 10}, 10)));
   EXPECT_THAT(a_.log, SizeIs(5));
   // Without going on the replay ends.
-  hub_.StartReplay(*hub_.Find("a"), 5, 10, false);
+  StartReplay(*hub_.Find("a"), 5, 10, false);
   Add(a_, "a", 10);
   EXPECT_EQ(hub_.Find("a")->replay, nullptr);
   EXPECT_TRUE(Records({11}));

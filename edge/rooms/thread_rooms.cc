@@ -67,10 +67,11 @@ void ThreadRooms::CloseSession(const std::string& session_id, bool moving) {
   link_.CloseSession(session_id, moving);
 }
 
-void ThreadRooms::Submit(EdgeRequest request, Call call) {
+uint64_t ThreadRooms::Submit(EdgeRequest request, Call call) {
   const uint64_t token = next_token_++;
   calls_.emplace(token, std::move(call));
   link_.Submit(thread_, token, std::move(request));
+  return token;
 }
 
 void ThreadRooms::Join(const std::string& session_id, JoinParams params,
@@ -163,15 +164,7 @@ void ThreadRooms::FinishAck(const AckCall& call, const ReplyItem& item) {
   if (acks.empty()) std::vector<Ack>().swap(acks);
 }
 
-void ThreadRooms::OnDrained(const std::string& session_id) {
-  const auto it = sessions_.find(session_id);
-  if (it == sessions_.end()) return;
-  for (const std::string& room_id : it->second.rooms) {
-    RoomHub* hub = FindHub(room_id);
-    HubMember* member = hub == nullptr ? nullptr : hub->Find(session_id);
-    if (member != nullptr) hub->OnDrained(*member);
-  }
-}
+void ThreadRooms::OnDrained(const std::string& session_id) { TakeTurns(session_id); }
 
 RoomHub* ThreadRooms::FindHub(const std::string& room_id) {
   const auto it = hubs_.find(room_id);
@@ -273,9 +266,11 @@ RoomHub& ThreadRooms::HubFor(const rooms::v1::Room& room) {
   }
   auto& hub = hubs_[room_id];
   hub = std::make_unique<RoomHub>(
-      room_id, room.epoch(), room.last_offset(),
-      [this](const std::string& id, const std::string& epoch, int64_t after, uint64_t reader,
-             uint64_t generation) { Read(id, epoch, after, reader, generation); });
+      room.epoch(), room.last_offset(),
+      [this, room_id, epoch = room.epoch()](int64_t after) {
+        Read(epoch, after, {.room_id = room_id, .session_id = "", .tag = 0, .generation = 0});
+      },
+      [this, room_id](const HubMember& member) { WantTurn(member.session_id, room_id); });
   return *hub;
 }
 
@@ -357,53 +352,110 @@ void ThreadRooms::FinishJoin(JoinCall& call, const ReplyItem& item) {
   if (entered == nullptr || after >= head) return;
   ++counters_.replays;
   joined->StartReplay(*entered, after, head, may_skip);
+  WantTurn(session_id, room_id);
+  TakeTurns(session_id);
 }
 
-void ThreadRooms::Read(const std::string& room_id, const std::string& epoch, int64_t after,
-                       uint64_t reader, uint64_t generation) {
+void ThreadRooms::WantTurn(const std::string& session_id, const std::string& room_id) {
+  const auto session = sessions_.find(session_id);
+  if (session == sessions_.end()) return;
+  std::vector<std::string>& turns = session->second.turns;
+  if (std::find(turns.begin(), turns.end(), room_id) == turns.end()) turns.push_back(room_id);
+}
+
+void ThreadRooms::TakeTurns(const std::string& session_id) {
+  const auto it = sessions_.find(session_id);
+  if (it == sessions_.end()) return;
+  SessionEntry& session = it->second;
+  while (session.reading == 0 && !session.turns.empty() &&
+         !session.subscriber->connection().behind()) {
+    const std::string room_id = session.turns.front();
+    session.turns.erase(session.turns.begin());
+    RoomHub* hub = FindHub(room_id);
+    HubMember* member = hub == nullptr ? nullptr : hub->Find(session_id);
+    if (member == nullptr || member->replay == nullptr) continue;
+    switch (hub->CatchUp(*member)) {
+      case RoomHub::Progress::kLive:
+        break;
+      case RoomHub::Progress::kBehind:
+        session.turns.push_back(room_id);
+        return;
+      case RoomHub::Progress::kPage:
+        if (pages_ >= kMaxPages) {
+          session.turns.insert(session.turns.begin(), room_id);
+          if (!std::exchange(session.in_line, true)) line_.push_back(session_id);
+          return;
+        }
+        ++pages_;
+        session.reading = Read(hub->epoch(), member->replay->cursor,
+                               {room_id, session_id, member->tag, member->replay->generation});
+        break;
+    }
+  }
+}
+
+uint64_t ThreadRooms::Read(const std::string& epoch, int64_t after, ReadCall call) {
   EdgeRequest request;
   rooms::v1::LinkRead& read = *request.mutable_read();
-  read.set_room_id(room_id);
+  read.set_room_id(call.room_id);
   read.set_after_offset(after);
   read.set_limit(kPageRecords);
   read.set_max_bytes(page_bytes_);
   read.set_epoch(epoch);
-  Submit(std::move(request), ReadCall{room_id, reader, generation});
+  return Submit(std::move(request), std::move(call));
 }
 
 void ThreadRooms::FinishRead(const ReadCall& call, const ReplyItem& item) {
+  if (call.session_id.empty()) return FinishHole(call, item);
+  --pages_;
+  const auto session = sessions_.find(call.session_id);
+  if (session != sessions_.end() && session->second.reading == item.token) {
+    session->second.reading = 0;
+  }
+  FinishPage(call, item);
+  // After a failure there is nothing to be had before the next tick.
+  if (item.reply.error().code() != "UNAVAILABLE") TakeTurns(call.session_id);
+  while (pages_ < kMaxPages && !line_.empty()) {
+    const std::string next = std::move(line_.front());
+    line_.pop_front();
+    const auto waiting = sessions_.find(next);
+    if (waiting == sessions_.end()) continue;
+    waiting->second.in_line = false;
+    TakeTurns(next);
+  }
+}
+
+void ThreadRooms::FinishHole(const ReadCall& call, const ReplyItem& item) {
   RoomHub* hub = FindHub(call.room_id);
   if (hub == nullptr) return;
-  const std::string& code = item.reply.error().code();
-  const bool failed = item.reply.has_error();
-  if (call.reader == RoomHub::kHole) {
-    if (failed) {
-      hub->OnHoleFailed();
-      if (code != "UNAVAILABLE") EndAll(call.room_id, "reset", true);
-    } else if (!hub->OnHolePage(item.page)) {
-      EndAll(call.room_id, "reset", true);
-    }
-    return;
+  if (item.reply.has_error()) {
+    hub->OnHoleFailed();
+    if (item.reply.error().code() != "UNAVAILABLE") EndAll(call.room_id, "reset", true);
+  } else if (!hub->OnHolePage(item.page)) {
+    EndAll(call.room_id, "reset", true);
   }
-  const auto member =
-      std::find_if(hub->members().begin(), hub->members().end(),
-                   [&](const HubMember& known) { return known.tag == call.reader; });
-  if (member == hub->members().end() || member->replay == nullptr ||
+}
+
+void ThreadRooms::FinishPage(const ReadCall& call, const ReplyItem& item) {
+  RoomHub* hub = FindHub(call.room_id);
+  HubMember* member = hub == nullptr ? nullptr : hub->Find(call.session_id);
+  if (member == nullptr || member->tag != call.tag || member->replay == nullptr ||
       member->replay->generation != call.generation) {
     return;
   }
-  const std::string session_id = member->session_id;
-  if (failed) {
-    member->replay->reading = false;
-    if (code != "UNAVAILABLE") End(*hub, session_id, call.room_id, "reset", true);
-  } else if (!hub->OnMemberPage(*member, item.page)) {
-    End(*hub, session_id, call.room_id, "reset", true);
-  }
+  const bool failed = item.reply.has_error();
+  const bool lost =
+      failed ? item.reply.error().code() != "UNAVAILABLE" : !hub->OnMemberPage(*member, item.page);
+  if (lost) return End(*hub, call.session_id, call.room_id, "reset", true);
+  if (member->replay != nullptr) WantTurn(call.session_id, call.room_id);
 }
 
 void ThreadRooms::RemoveFromHub(const std::string& session_id, const std::string& room_id) {
   const auto session = sessions_.find(session_id);
-  if (session != sessions_.end()) std::erase(session->second.rooms, room_id);
+  if (session != sessions_.end()) {
+    std::erase(session->second.rooms, room_id);
+    std::erase(session->second.turns, room_id);
+  }
   RoomHub* hub = FindHub(room_id);
   if (hub == nullptr) return;
   hub->Remove(session_id);
@@ -444,6 +496,9 @@ void ThreadRooms::EndAll(const std::string& room_id, const std::string& reason, 
 
 void ThreadRooms::Tick() {
   for (const auto& [room_id, hub] : hubs_) hub->Retry();
+  for (const auto& [session_id, session] : sessions_) {
+    if (!session.turns.empty()) TakeTurns(session_id);
+  }
   if (!acks_failed_ || !link_.connected()) return;
   acks_failed_ = false;
   for (auto& [session_id, session] : sessions_) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,9 +27,9 @@ struct ThreadRoomsCounters {
 // RoomGateway of one edge thread: its hubs and its sessions, above the edge's one link.
 class ThreadRooms final : public RoomGateway {
  public:
-  // `link` outlives this. A page of a replay holds about `page_bytes`: a quarter of a connection's
-  // queue at most, so that a page always fits into one that has drained.
-  ThreadRooms(uint32_t thread, const Clock& clock, LinkClient& link, int32_t page_bytes = 256 << 10)
+  // `link` outlives this. A page of a replay holds about `page_bytes`: what a connection's queue
+  // takes between drained and behind, so that little of it has to be read again.
+  ThreadRooms(uint32_t thread, const Clock& clock, LinkClient& link, int32_t page_bytes = 128 << 10)
       : thread_(thread), clock_(clock), link_(link), page_bytes_(page_bytes) {}
 
   void OpenSession(const common::v1::Identity& identity, RoomSubscriber* subscriber) override;
@@ -65,6 +66,11 @@ class ThreadRooms final : public RoomGateway {
   struct SessionEntry {
     RoomSubscriber* subscriber = nullptr;
     std::vector<std::string> rooms;
+    // Those of `rooms` where a replay wants a turn, the next one first. A session has one at a
+    // time, and none while its socket is behind or a page is on its way to it.
+    std::vector<std::string> turns;
+    uint64_t reading = 0;  // The token of that page's read; 0 for none.
+    bool in_line = false;
     std::vector<Ack> acks;  // At most kMaxAcks; one beyond it is sent once.
   };
   struct JoinCall {
@@ -88,15 +94,21 @@ class ThreadRooms final : public RoomGateway {
   };
   struct ReadCall {
     std::string room_id;
-    uint64_t reader;
+    std::string session_id;  // Empty: the hub reads a hole.
+    StreamTag tag;
     uint64_t generation;
   };
   using Call = std::variant<JoinCall, LeaveCall, PublishCall, AckCall, ReadCall>;
 
-  void Submit(rooms::v1::EdgeRequest request, Call call);
+  uint64_t Submit(rooms::v1::EdgeRequest request, Call call);
   void OnReply(const ReplyItem& item);
   void FinishJoin(JoinCall& call, const ReplyItem& item);
   void FinishRead(const ReadCall& call, const ReplyItem& item);
+  void FinishHole(const ReadCall& call, const ReplyItem& item);
+  void FinishPage(const ReadCall& call, const ReplyItem& item);
+  void WantTurn(const std::string& session_id, const std::string& room_id);
+  // Lets the session's replays go on.
+  void TakeTurns(const std::string& session_id);
   void SubmitAck(const std::string& session_id, const std::string& notification_id,
                  bool is_explicit);
   void FinishAck(const AckCall& call, const ReplyItem& item);
@@ -110,8 +122,7 @@ class ThreadRooms final : public RoomGateway {
   bool IsJoining(const std::string& session_id, const std::string& room_id) const;
   void RemoveFromHub(const std::string& session_id, const std::string& room_id);
   void OnNotification(const NotificationItem& item);
-  void Read(const std::string& room_id, const std::string& epoch, int64_t after, uint64_t reader,
-            uint64_t generation);
+  uint64_t Read(const std::string& epoch, int64_t after, ReadCall call);
 
   const uint32_t thread_;
   const Clock& clock_;
@@ -122,6 +133,11 @@ class ThreadRooms final : public RoomGateway {
   StreamTag next_tag_ = 1;
   absl::flat_hash_map<uint64_t, Call> calls_;
   absl::btree_map<std::string, SessionEntry> sessions_;
+  // Pages on their way to sessions, and the sessions that want one beyond kMaxPages: so a crowd
+  // that resumes at once asks of the owner no more than is held there for a moment.
+  static constexpr size_t kMaxPages = 64;
+  size_t pages_ = 0;
+  std::deque<std::string> line_;
   bool acks_failed_ = false;  // Some are to be repeated.
   absl::btree_map<std::string, std::unique_ptr<RoomHub>> hubs_;
   ThreadRoomsCounters counters_;

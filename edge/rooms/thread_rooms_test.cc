@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,8 +57,9 @@ class ThreadRoomsTest : public ::testing::Test {
     params.request_id = "j";
     return params;
   }
-  static JoinParams Resume(int64_t offset, const std::string& epoch = "e") {
-    JoinParams params = To("r");
+  static JoinParams Resume(int64_t offset, const std::string& epoch = "e",
+                           const std::string& room_id = "r") {
+    JoinParams params = To(room_id);
     params.has_resume = true;
     params.resume_epoch = epoch;
     params.resume_offset = offset;
@@ -106,7 +108,7 @@ class ThreadRoomsTest : public ::testing::Test {
     rooms::v1::OwnerReply reply;
     reply.set_request_id(request.request_id());
     rooms::v1::LinkReadResult& read = *reply.mutable_read();
-    read.set_room_id("r");
+    read.set_room_id(request.read().room_id());
     read.set_epoch("e");
     read.set_first_offset(first);
     read.set_last_offset(last);
@@ -482,6 +484,79 @@ TEST_F(ThreadRoomsTest, ASlowReaderGoesOnWhenItsSocketDrains) {
   EXPECT_THAT(Seen(a_), ElementsAre("12", "13"));
 }
 
+// A socket that is behind is behind for all rooms of its session.
+TEST_F(ThreadRoomsTest, ManyRoomsResumeInTurns) {
+  Open(a_, "a");
+  a_.room = 2;
+  std::vector<rooms::v1::EdgeRequest> reads;
+  const auto collect = [&] {
+    for (rooms::v1::EdgeRequest& request : Requests()) {
+      if (request.has_read()) reads.push_back(std::move(request));
+    }
+  };
+  std::vector<std::string> expected;
+  for (int i = 10; i < 30; ++i) {
+    const std::string room_id = "r" + std::to_string(i);
+    Join(a_, "a", Resume(7, "e", room_id), 10);
+    collect();
+    EXPECT_THAT(reads, SizeIs(1));
+    for (const char* offset : {"8", "9", "10"}) expected.push_back(room_id + ":" + offset);
+  }
+  a_.log.clear();
+  std::vector<std::string> seen;
+  for (int turn = 0; turn < 200 && seen.size() < expected.size(); ++turn) {
+    if (reads.empty()) {
+      ASSERT_TRUE(a_.behind());
+      a_.room = 2;
+      rooms_.OnDrained("a");
+    } else {
+      const rooms::v1::EdgeRequest read = reads[0];
+      reads.clear();
+      AnswerRead(read, 10);
+    }
+    collect();
+    EXPECT_LE(reads.size(), 1u);
+    if (a_.behind()) EXPECT_THAT(reads, IsEmpty());
+    const std::vector<std::string> sent = a_.Take();
+    EXPECT_LE(sent.size(), 3u);
+    for (const std::string& frame : sent) {
+      const size_t at = frame.find("\"room_id\":\"") + 11;
+      const size_t offset = frame.find("\"offset\":") + 9;
+      seen.push_back(frame.substr(at, 3) + ":" +
+                     frame.substr(offset, frame.find_first_of(",}", offset) - offset));
+    }
+  }
+  // Each room's in order, each once, whatever comes between.
+  std::stable_sort(seen.begin(), seen.end(), [](const std::string& a, const std::string& b) {
+    return a.substr(0, 3) < b.substr(0, 3);
+  });
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(ThreadRoomsTest, ACrowdThatResumesStandsInLine) {
+  constexpr size_t kCrowd = 100;
+  std::vector<Reader> readers(kCrowd);
+  std::vector<rooms::v1::EdgeRequest> reads;
+  for (size_t i = 0; i < kCrowd; ++i) {
+    const std::string session_id = "s" + std::to_string(i);
+    Open(readers[i], session_id);
+    Join(readers[i], session_id, Resume(7), 10);
+    for (rooms::v1::EdgeRequest& request : Requests()) reads.push_back(std::move(request));
+  }
+  EXPECT_THAT(reads, SizeIs(64));
+  rooms_.CloseSession("s64", false);  // The first in line.
+  Requests();
+  for (size_t i = 0; i < reads.size(); ++i) {
+    AnswerRead(reads[i], 10);
+    for (rooms::v1::EdgeRequest& request : Requests()) reads.push_back(std::move(request));
+    EXPECT_LE(reads.size(), i + 1 + 64);
+  }
+  for (size_t i = 0; i < kCrowd; ++i) {
+    if (i == 64) continue;
+    EXPECT_THAT(Seen(readers[i]), ElementsAre("joined", "R8", "R9", "R10")) << i;
+  }
+}
+
 TEST_F(ThreadRoomsTest, JoiningAgainKeepsThePlaceOfASessionThatWasFurther) {
   Open(a_, "a");
   EXPECT_EQ(Join(a_, "a", Resume(14), 14).offset, 14);
@@ -496,7 +571,7 @@ TEST_F(ThreadRoomsTest, JoiningAgainKeepsThePlaceOfASessionThatWasFurther) {
 TEST_F(ThreadRoomsTest, JoiningAgainKeepsThePlaceOfAReplayThatReadOn) {
   Open(a_, "a");
   Join(a_, "a", Resume(7), 10);
-  a_.room = 0;
+  a_.room = 5;
   // The page ends beyond what the hub has heard, and the socket is full.
   AnswerRead(Request(), 13);
   EXPECT_THAT(Seen(a_), ElementsAre("joined", "R8", "R9", "R10", "11", "12", "13"));

@@ -51,6 +51,8 @@ class Connection {
   virtual SendResult Send(Outbound message) = 0;
   // Bytes that wait for the socket.
   virtual size_t queued_bytes() const = 0;
+  // Whether Send answered kBackpressure and OnDrained is still to come.
+  virtual bool behind() const = 0;
   // Gives up what waits, but for a frame that has begun to leave.
   virtual void DropQueued() {}
   // Stops and restarts reading; a paused reader exerts TCP backpressure on its client.

@@ -65,6 +65,8 @@ class OutboundQueue {
   size_t bytes() const { return bytes_; }
   // When the oldest waiting message was queued; `none` if there is none.
   int64_t OldestQueuedAt(int64_t none) const;
+  // Push answered kBackpressure, and TakeDrained has not been true since.
+  bool backpressured() const { return backpressured_; }
   // True once each time that bytes() fell to half the high-water mark after kBackpressure.
   bool TakeDrained();
   bool overflowed() const { return overflowed_; }

@@ -79,6 +79,7 @@ class Outbox {
   // When the oldest thing that waits was queued; `none` if there is none.
   int64_t OldestQueuedAt(int64_t none) const;
   bool overflowed() const { return queue_.overflowed(); }
+  bool behind() const { return queue_.backpressured(); }
   bool TakeDrained() { return queue_.TakeDrained(); }
   uint32_t TakeDropped() { return queue_.TakeDropped(); }
   void ReleaseIdle() { queue_.ReleaseIdle(); }

@@ -62,6 +62,7 @@ class WebSocketConnection final : public Connection,
   // Connection.
   SendResult Send(Outbound message) override;
   size_t queued_bytes() const override { return stream_->outbox().queued_bytes(); }
+  bool behind() const override { return stream_->outbox().behind(); }
   void DropQueued() override { stream_->outbox().DropMessages(); }
   void PauseReading() override {
     if (state_ == State::kOpen) paused_ = true;

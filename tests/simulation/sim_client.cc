@@ -75,6 +75,7 @@ class SimClient::Socket final : public edge::Connection,
     return result;
   }
   size_t queued_bytes() const override { return queue_.bytes(); }
+  bool behind() const override { return queue_.backpressured(); }
   void PauseReading() override {}
   void ResumeReading() override {}
   void Ping(std::string) override {}

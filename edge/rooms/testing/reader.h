@@ -54,11 +54,13 @@ class Reader final : public Connection, public RoomSubscriber {
     }
     log.push_back(std::move(text));
     sent.push_back(std::move(message));
-    if (room == 0) return SendResult::kBackpressure;
+    overdrawn_ = room == 0;
+    if (overdrawn_) return SendResult::kBackpressure;
     --room;
     return SendResult::kQueued;
   }
   size_t queued_bytes() const override { return 0; }
+  bool behind() const override { return overdrawn_ && room == 0; }
   void PauseReading() override {}
   void ResumeReading() override {}
   void Ping(std::string) override {}
@@ -72,6 +74,7 @@ class Reader final : public Connection, public RoomSubscriber {
   int room = 1'000'000;  // Frames until the reader is behind.
 
  private:
+  bool overdrawn_ = false;
   std::string address_ = "192.0.2.1";
 };
 

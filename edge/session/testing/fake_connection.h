@@ -31,6 +31,7 @@ class FakeConnection final : public Connection {
     return next_result;
   }
   size_t queued_bytes() const override { return queued; }
+  bool behind() const override { return next_result == SendResult::kBackpressure; }
   void DropQueued() override { queued = 0; }
   void PauseReading() override { paused = true; }
   void ResumeReading() override { paused = false; }
