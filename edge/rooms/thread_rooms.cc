@@ -258,11 +258,11 @@ void ThreadRooms::OnReply(const ReplyItem& item) {
   publish.done(std::move(result));
 }
 
-RoomHub& ThreadRooms::HubFor(const rooms::v1::Room& room) {
+RoomHub& ThreadRooms::HubFor(const rooms::v1::Room& room, const std::string& joining) {
   const std::string& room_id = room.room_id();
   if (RoomHub* hub = FindHub(room_id)) {
     if (hub->epoch() == room.epoch()) return *hub;
-    EndAll(room_id, "reset", true);
+    EndAll(room_id, "reset", true, joining);
   }
   auto& hub = hubs_[room_id];
   hub = std::make_unique<RoomHub>(
@@ -288,7 +288,7 @@ void ThreadRooms::FinishJoin(JoinCall& call, const ReplyItem& item) {
     return call.done(std::move(result));
   }
   const rooms::v1::Room& room = item.reply.joined().room();
-  RoomHub& hub = HubFor(room);
+  RoomHub& hub = HubFor(room, call.session_id);
   const int64_t head = hub.last_offset();
 
   HubMember member;
@@ -482,7 +482,8 @@ bool ThreadRooms::IsJoining(const std::string& session_id, const std::string& ro
   });
 }
 
-void ThreadRooms::EndAll(const std::string& room_id, const std::string& reason, bool tell_owner) {
+void ThreadRooms::EndAll(const std::string& room_id, const std::string& reason, bool tell_owner,
+                         const std::string& joining) {
   RoomHub* hub = FindHub(room_id);
   if (hub == nullptr) return;
   std::vector<std::string> session_ids;
@@ -490,7 +491,7 @@ void ThreadRooms::EndAll(const std::string& room_id, const std::string& reason, 
   for (const std::string& session_id : session_ids) {
     hub = FindHub(room_id);
     if (hub == nullptr) return;
-    End(*hub, session_id, room_id, reason, tell_owner);
+    End(*hub, session_id, room_id, reason, tell_owner && session_id != joining);
   }
 }
 

@@ -112,13 +112,17 @@ class ThreadRooms final : public RoomGateway {
   void SubmitAck(const std::string& session_id, const std::string& notification_id,
                  bool is_explicit);
   void FinishAck(const AckCall& call, const ReplyItem& item);
-  RoomHub& HubFor(const rooms::v1::Room& room);
+  // The room's hub; one of another epoch is reset before. `joining` is the session whose join has
+  // just told of this one.
+  RoomHub& HubFor(const rooms::v1::Room& room, const std::string& joining);
   RoomHub* FindHub(const std::string& room_id);
   // Ends one membership and tells its session why.
   void End(RoomHub& hub, const std::string& session_id, const std::string& room_id,
            const std::string& reason, bool tell_owner);
-  // Ends all memberships of a room on this thread.
-  void EndAll(const std::string& room_id, const std::string& reason, bool tell_owner);
+  // Ends all memberships of a room on this thread. The owner does not hear of `joining`'s, which
+  // has joined anew there.
+  void EndAll(const std::string& room_id, const std::string& reason, bool tell_owner,
+              const std::string& joining = "");
   bool IsJoining(const std::string& session_id, const std::string& room_id) const;
   void RemoveFromHub(const std::string& session_id, const std::string& room_id);
   void OnNotification(const NotificationItem& item);

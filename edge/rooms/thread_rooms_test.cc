@@ -297,6 +297,21 @@ TEST_F(ThreadRoomsTest, ANewEpochResetsTheRoomsMembers) {
   EXPECT_THAT(Requests(), SizeIs(2));
 }
 
+TEST_F(ThreadRoomsTest, WhoJoinsANewEpochIsNotForgotten) {
+  Open(a_, "a");
+  Open(b_, "b");
+  Join(a_, "a", To("r"), 10);
+  Join(b_, "b", To("r"), 10);
+  a_.log.clear();
+  b_.log.clear();
+  Join(a_, "a", To("r"), 3, 1, "new");
+  EXPECT_THAT(Seen(a_), ElementsAre("left:r:reset", "joined"));
+  EXPECT_THAT(Seen(b_), ElementsAre("left:r:reset"));
+  EXPECT_EQ(Request().session_id(), "b");  // Of whom the owner is told.
+  Records(4, 4, "new");
+  EXPECT_THAT(Seen(a_), ElementsAre("4"));
+}
+
 TEST_F(ThreadRoomsTest, TheOwnerEndsMemberships) {
   Open(a_, "a");
   Open(b_, "b");
