@@ -10,7 +10,7 @@ namespace covet::rooms {
 namespace {
 
 constexpr char kKeyPrefix[] = "inbox/";
-constexpr int32_t kScanLimit = 1'000'000;
+constexpr int32_t kScanPage = 1'000;
 constexpr int32_t kReadLimit = 1'000'000;
 constexpr int64_t kEmptyForMs = 60'000;
 constexpr int64_t kTrimAfterRecords = 1'000;
@@ -22,27 +22,34 @@ Inboxes::Inboxes(const Clock& clock, Executor& executor, eventlog::EventLog& log
     : clock_(clock), executor_(executor), log_(log), max_pending_(max_pending) {}
 
 void Inboxes::Start(std::function<void(absl::Status)> done) {
-  log_.Scan(kKeyPrefix, kKeyPrefix, kScanLimit, [this, done = std::move(done)](auto pairs) {
-    executor_.Post([this, done, pairs = std::move(pairs)] {
-      if (!pairs.ok()) return done(pairs.status());
-      std::vector<std::string> users;
-      for (const auto& [key, value] : *pairs) users.push_back(key.substr(sizeof kKeyPrefix - 1));
-      Load(std::move(users), 0, done);
-    });
-  });
+  LoadAfter(kKeyPrefix, std::move(done));
 }
 
-void Inboxes::Load(std::vector<std::string> users, size_t index,
-                   std::function<void(absl::Status)> done) {
-  if (index == users.size()) return done(absl::OkStatus());
-  const std::string log_id = LogId(users[index]);
-  log_.Read(log_id, 0, kReadLimit, INT64_MAX,
-            [this, users = std::move(users), index, done = std::move(done)](auto result) {
-              executor_.Post([this, users, index, done, result = std::move(result)] {
+void Inboxes::LoadAfter(std::string after_key, std::function<void(absl::Status)> done) {
+  log_.Scan(kKeyPrefix, std::move(after_key), kScanPage,
+            [this, done = std::move(done)](auto pairs) {
+              executor_.Post([this, done, pairs = std::move(pairs)] {
+                if (!pairs.ok()) return done(pairs.status());
+                auto keys = std::make_shared<std::vector<std::string>>();
+                for (const auto& [key, value] : *pairs) keys->push_back(key);
+                Load(std::move(keys), 0, done);
+              });
+            });
+}
+
+void Inboxes::Load(Keys keys, size_t index, std::function<void(absl::Status)> done) {
+  if (index == keys->size()) {
+    if (index < static_cast<size_t>(kScanPage)) return done(absl::OkStatus());
+    return LoadAfter(keys->back(), std::move(done));
+  }
+  const std::string user_id = (*keys)[index].substr(sizeof kKeyPrefix - 1);
+  log_.Read(LogId(user_id), 0, kReadLimit, INT64_MAX,
+            [this, keys = std::move(keys), index, user_id, done = std::move(done)](auto result) {
+              executor_.Post([this, keys, index, user_id, done, result = std::move(result)] {
                 if (!result.ok() && !absl::IsNotFound(result.status()))
                   return done(result.status());
-                if (result.ok()) Replay(users[index], *result);
-                Load(users, index + 1, done);
+                if (result.ok()) Replay(user_id, *result);
+                Load(keys, index + 1, done);
               });
             });
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -72,7 +73,11 @@ class Inboxes {
     int64_t trimmed = 0;  // Offsets up to here are of no more use and have been given up.
   };
 
-  void Load(std::vector<std::string> users, size_t index, std::function<void(absl::Status)> done);
+  using Keys = std::shared_ptr<const std::vector<std::string>>;
+
+  void LoadAfter(std::string after_key, std::function<void(absl::Status)> done);
+  // One inbox after another, from keys[index] on, and then the next page of keys.
+  void Load(Keys keys, size_t index, std::function<void(absl::Status)> done);
   void Replay(const std::string& user_id, const eventlog::ReadResult& result);
   void Open(const std::string& user_id);
   void Append(const std::string& user_id, Inbox& inbox, const v1::StoredInboxRecord& record,

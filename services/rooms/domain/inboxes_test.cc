@@ -74,6 +74,20 @@ class InboxesTest : public LogFixture {
   std::vector<std::shared_ptr<std::optional<absl::StatusOr<bool>>>> acks_;
 };
 
+TEST_F(InboxesTest, AllOfManyInboxesAreLoaded) {
+  // More than one page of them, and as many as end one.
+  for (const int count : {1'000, 2'345}) {
+    for (int i = 0; i < count; ++i) BeginAdd("u" + std::to_string(i), "n" + std::to_string(i));
+    executor_.Run();
+    const size_t pending = inboxes_->pending_count();
+    Restart();
+    EXPECT_EQ(inboxes_->pending_count(), pending);
+    for (int i = 0; i < count; ++i) {
+      ASSERT_FALSE(inboxes_->PendingOf("u" + std::to_string(i)).empty()) << i;
+    }
+  }
+}
+
 TEST_F(InboxesTest, OneIsPendingFromItsCommitOn) {
   BeginAdd("u", "a");
   EXPECT_THAT(Pending("u"), IsEmpty());
