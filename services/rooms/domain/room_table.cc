@@ -22,6 +22,11 @@ constexpr int64_t kAgeScanMs = 200;
 
 std::string KeyOf(std::string_view room_id) { return std::string(kRoomKeyPrefix).append(room_id); }
 
+// A failure of the log, as callers are told of it.
+absl::Status Refusal(const absl::Status& status) {
+  return eventlog::IsDiskFull(status) ? DiskIsFull() : Unavailable(std::string(status.message()));
+}
+
 }  // namespace
 
 void CompileGrants(Room& room) {
@@ -126,15 +131,38 @@ void RoomTable::Create(v1::Room definition, std::function<void(absl::StatusOr<Ro
   room->last_used_ms = now;
   CompileGrants(*room);
   rooms_[room->id()] = room;
-  Load(room, /*create=*/true);
-  // Nobody sees the room before its definition is committed too.
-  ++room->opens_pending;
   room->waiting.push_back([this, room, done = std::move(done)](const absl::Status& ready) {
     if (ready.ok()) return done(room);
     // Who asks again makes it anew, with its definition.
     if (!std::exchange(room->dead, true)) rooms_.erase(room->id());
     done(ready);
   });
+  Make(room);
+}
+
+// A log of this name without a definition is what a deletion that failed halfway left behind:
+// nothing of it belongs to the new room.
+void RoomTable::Make(const RoomPtr& room) {
+  room->phase = Room::Phase::kLoading;
+  const auto finish = [this, room](const absl::Status& status) {
+    if (room->dead) return;
+    if (!status.ok() && !absl::IsNotFound(status)) return FinishOpen(room, status);
+    MakeLogAndDefinition(room);
+  };
+  LogOf(*room).Head(room->log_id(),
+                    OnExecutor(std::function<void(absl::StatusOr<LogState>)>(
+                        [this, room, finish](const absl::StatusOr<LogState>& old) {
+                          if (!old.ok()) return finish(old.status());
+                          LogOf(*room).Delete(
+                              room->log_id(),
+                              OnExecutor(std::function<void(absl::Status)>(finish)));
+                        })));
+}
+
+void RoomTable::MakeLogAndDefinition(const RoomPtr& room) {
+  Load(room, /*create=*/true);
+  // Nobody sees the room before its definition is committed too.
+  ++room->opens_pending;
   Store(room, [this, room](const absl::Status& status) { FinishOpen(room, status); });
 }
 
@@ -153,7 +181,20 @@ void RoomTable::Delete(const RoomPtr& room, std::function<void(absl::Status)> do
   room->cache.Clear();
   for (auto& waiter : std::exchange(room->waiting, {})) waiter(RoomNotFound(room->id()));
   LogOf(*room).Delete(room->log_id(), [](const absl::Status&) {});
-  disk_.Erase(KeyOf(room->id()), OnExecutor(std::function<void(absl::Status)>(std::move(done))));
+  disk_.Erase(KeyOf(room->id()),
+              OnExecutor(std::function<void(absl::Status)>(
+                  [this, room, done = std::move(done)](const absl::Status& erased) {
+                    if (!erased.ok()) PutBack(*room);
+                    done(erased.ok() ? erased : Refusal(erased));
+                  })));
+}
+
+// What is on the disk is what there is.
+void RoomTable::PutBack(const Room& deleted) {
+  auto room = std::make_shared<Room>(deleted.definition, options_);
+  room->last_used_ms = deleted.last_used_ms;
+  CompileGrants(*room);
+  rooms_.try_emplace(room->id(), room);
 }
 
 void RoomTable::WhenReady(const RoomPtr& room, std::function<void(absl::Status)> then) {
@@ -242,11 +283,7 @@ void RoomTable::FinishOpen(const RoomPtr& room, const absl::Status& status) {
 void RoomTable::SetReady(const RoomPtr& room, absl::Status status) {
   room->phase = status.ok() ? Room::Phase::kReady : Room::Phase::kUnloaded;
   if (status.ok()) WantTrim(room);
-  if (eventlog::IsDiskFull(status)) {
-    status = DiskIsFull();
-  } else if (!status.ok()) {
-    status = Unavailable(std::string(status.message()));
-  }
+  if (!status.ok()) status = Refusal(status);
   for (auto& waiter : std::exchange(room->waiting, {})) waiter(status);
 }
 

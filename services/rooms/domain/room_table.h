@@ -55,7 +55,8 @@ class RoomTable {
   void Create(v1::Room definition, std::function<void(absl::StatusOr<RoomPtr>)> done);
   // Stores a changed definition.
   void Store(const RoomPtr& room, std::function<void(absl::Status)> done);
-  // Takes the room out of the table at once; `done` runs after the commit.
+  // Takes the room out of the table at once; `done` runs after the commit. If the log does not take
+  // it, the room is there again: UNAVAILABLE.
   void Delete(const RoomPtr& room, std::function<void(absl::Status)> done);
 
   // Runs `then` once the log is open, in the order of the calls.
@@ -83,6 +84,9 @@ class RoomTable {
 
  private:
   void FlushAppends();
+  void Make(const RoomPtr& room);
+  void MakeLogAndDefinition(const RoomPtr& room);
+  void PutBack(const Room& deleted);
   void Load(const RoomPtr& room, bool create);
   void OnOpened(const RoomPtr& room, absl::StatusOr<eventlog::LogState> state);
   void FillFrom(Room& room, const eventlog::ReadResult& recent);

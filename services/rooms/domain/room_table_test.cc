@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "services/rooms/domain/errors.h"
 #include "services/rooms/domain/testing/log_fixture.h"
 
 namespace covet::rooms {
@@ -209,6 +210,44 @@ TEST_F(RoomTableTest, ADeletedRoomIsGoneAndItsSuccessorAnother) {
   EXPECT_EQ(next->dedup.Find(77, clock_.WallMillis()), std::nullopt);
   Restart();
   EXPECT_EQ(Ready("r")->epoch, next->epoch);
+}
+
+TEST_F(RoomTableTest, ARoomThatTheLogDoesNotDeleteIsThereAgain) {
+  Append(Create("r"), "1");
+  Restart(0, /*queue_bytes=*/4'000);
+  const RoomPtr room = Ready("r");
+  const std::string epoch = room->epoch;
+  const Outcome full = BeginAppend(room, std::string(3'500, 'x'));
+  executor_.RunOne();  // It waits in the log, which has no place beside it.
+  absl::Status deleted;
+  table_->Delete(room, [&](const absl::Status& status) { deleted = status; });
+  executor_.Run();
+  EXPECT_EQ(CodeOf(deleted), ErrorCode::kUnavailable) << deleted;
+  ASSERT_NE(table_->Find("r"), nullptr);
+  EXPECT_EQ(Ready("r")->epoch, epoch);
+  const auto page = Read(Ready("r"), 0);
+  ASSERT_TRUE(page.ok());
+  EXPECT_THAT(page->records, testing::SizeIs(2));
+  // Another attempt succeeds.
+  table_->Delete(Ready("r"), [&](const absl::Status& status) { deleted = status; });
+  executor_.Run();
+  EXPECT_TRUE(deleted.ok()) << deleted;
+  Restart();
+  EXPECT_EQ(table_->Find("r"), nullptr);
+}
+
+TEST_F(RoomTableTest, ANewRoomHasNothingOfALogThatWasLeft) {
+  const RoomPtr room = Create("r");
+  Append(room, "1");
+  log_->Erase("room/r", [](const absl::Status& status) { EXPECT_TRUE(status.ok()); });
+  executor_.Run();
+  Restart();
+  ASSERT_EQ(table_->Find("r"), nullptr);
+  EXPECT_EQ(Records("room:r").size(), 1u);
+  const RoomPtr next = Create("r");
+  EXPECT_NE(next->epoch, room->epoch);
+  EXPECT_EQ(next->head, 0);
+  EXPECT_EQ(Append(next, "2"), 1);
 }
 
 TEST_F(RoomTableTest, TimesDoNotGoBackWhenTheClockDoes) {
