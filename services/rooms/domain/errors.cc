@@ -13,6 +13,13 @@ absl::Status RoomExists(std::string_view room_id) {
                    {{"room_id", std::string(room_id)}});
 }
 
+absl::Status DefinitionTooLarge(int64_t limit, int64_t size) {
+  return MakeError(ErrorCode::kMessageTooLarge,
+                   "The metadata and grants of a room may have " + std::to_string(limit) +
+                       " bytes, these have " + std::to_string(size),
+                   {{"limit", std::to_string(limit)}, {"size", std::to_string(size)}});
+}
+
 absl::Status NotJoined(std::string_view room_id) {
   return MakeError(ErrorCode::kPermissionDenied,
                    "Join " + std::string(room_id) + " on this connection before sending to it",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,8 @@ namespace covet::rooms {
 
 absl::Status RoomNotFound(std::string_view room_id);
 absl::Status RoomExists(std::string_view room_id);
+// Of the metadata and grants that a caller gave.
+absl::Status DefinitionTooLarge(int64_t limit, int64_t size);
 absl::Status NotJoined(std::string_view room_id);
 absl::Status EpochChanged(std::string_view room_id);
 absl::Status UnknownSession(std::string_view session_id);

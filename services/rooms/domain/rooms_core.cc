@@ -16,6 +16,9 @@ constexpr int32_t kDefaultPage = 100;
 constexpr int32_t kMaxPage = 1'000;
 constexpr int32_t kMaxReplay = 10'000;
 constexpr int64_t kMaxPageBytes = 2 << 20;
+// Every room_joined carries the metadata.
+constexpr int64_t kMaxDefinitionBytes = 64 << 10;
+constexpr int64_t kMaxDurationMs = int64_t{36'525} * 86'400'000;
 constexpr size_t kMaxIdLength = 128;
 
 // Page tokens hold the last key of the page before.
@@ -48,9 +51,15 @@ absl::Status CheckRoomId(std::string_view room_id) {
   return InvalidField("room_id", "1 to 128 of A-Z a-z 0-9 . _ : @ -", room_id);
 }
 
+absl::Status CheckDuration(std::string_view field, const google::protobuf::Duration& duration) {
+  const int64_t ms = Millis(duration);
+  if (ms >= 0 && ms <= kMaxDurationMs) return absl::OkStatus();
+  return InvalidField(field, "0 to 100 years", absl::StrCat(duration.seconds(), " s"));
+}
+
 absl::Status CheckRetention(const v1::Retention& retention) {
-  if (retention.max_age().seconds() < 0) {
-    return InvalidField("retention.max_age", "not negative", "a negative duration");
+  if (absl::Status status = CheckDuration("retention.max_age", retention.max_age()); !status.ok()) {
+    return status;
   }
   if (retention.max_count() < 0) {
     return InvalidField("retention.max_count", "not negative", absl::StrCat(retention.max_count()));
@@ -61,7 +70,11 @@ absl::Status CheckRetention(const v1::Retention& retention) {
   return absl::OkStatus();
 }
 
-absl::Status CheckGrants(const v1::Room& room) {
+// What callers say of a room.
+absl::Status CheckDefinition(const v1::Room& room) {
+  const auto size = static_cast<int64_t>(room.ByteSizeLong());
+  if (size > kMaxDefinitionBytes) return DefinitionTooLarge(kMaxDefinitionBytes, size);
+  if (absl::Status status = CheckRetention(room.retention()); !status.ok()) return status;
   const auto compiled = policy::RoomGrants::Compile(room.grants());
   if (compiled.ok()) return absl::OkStatus();
   return InvalidField("grants", "grants of room:read, room:write or room:manage",
@@ -144,10 +157,7 @@ void RoomsCore::CreateRoom(const IdentityPtr& caller, const v1::CreateRoomReques
   *definition.mutable_grants() = request.grants();
   definition.set_durability(request.durability() == v1::DURABILITY_MEMORY ? v1::DURABILITY_MEMORY
                                                                           : v1::DURABILITY_DISK);
-  if (absl::Status status = CheckRetention(definition.retention()); !status.ok()) {
-    return reply(status);
-  }
-  if (absl::Status status = CheckGrants(definition); !status.ok()) return reply(status);
+  if (absl::Status status = CheckDefinition(definition); !status.ok()) return reply(status);
   table_.Create(std::move(definition), [this, reply](const absl::StatusOr<RoomPtr>& room) {
     if (!room.ok()) return reply(room.status());
     reply(Describe(**room));
@@ -168,6 +178,7 @@ void RoomsCore::ListRooms(const IdentityPtr& caller, const v1::ListRoomsRequest&
                           Reply<v1::ListRoomsResponse> reply) {
   const auto page_size = static_cast<size_t>(PageSize(request.page_size()));
   auto page = std::make_shared<std::vector<RoomPtr>>();
+  int64_t bytes = 0;
   std::string next;
   const auto after = FromPageToken(request.page_token());
   if (!after.ok()) return reply(after.status());
@@ -179,7 +190,8 @@ void RoomsCore::ListRooms(const IdentityPtr& caller, const v1::ListRoomsRequest&
       continue;
     }
     if (!Allows(*caller, policy::Action::kRoomRead, it->first, it->second.get())) continue;
-    if (page->size() == page_size) {
+    bytes += static_cast<int64_t>(it->second->definition.ByteSizeLong());
+    if (page->size() == page_size || (bytes > kMaxPageBytes && !page->empty())) {
       next = ToPageToken(page->back()->id());
       break;
     }
@@ -217,15 +229,13 @@ void RoomsCore::UpdateRoom(const IdentityPtr& caller, const v1::UpdateRoomReques
       return reply(InvalidField("update_mask", "metadata, retention or grants", path));
     }
   }
-  if (absl::Status status = CheckRetention(request.room().retention()); !status.ok()) {
-    return reply(status);
-  }
-  if (absl::Status status = CheckGrants(request.room()); !status.ok()) return reply(status);
-  v1::Room& definition = (*room)->definition;
+  v1::Room definition = (*room)->definition;
   if (metadata) *definition.mutable_metadata() = request.room().metadata();
   if (retention) *definition.mutable_retention() = request.room().retention();
+  if (grants) *definition.mutable_grants() = request.room().grants();
+  if (absl::Status status = CheckDefinition(definition); !status.ok()) return reply(status);
+  (*room)->definition = std::move(definition);
   if (grants) {
-    *definition.mutable_grants() = request.room().grants();
     CompileGrants(**room);
     ReviewPermissions();
   }
@@ -261,8 +271,8 @@ void RoomsCore::Publish(const IdentityPtr& caller, const v1::PublishRequest& req
   if (request.idempotency_key().size() > kMaxIdLength) {
     return reply(InvalidField("idempotency_key", "at most 128 characters", "more"));
   }
+  if (absl::Status status = CheckDuration("ttl", request.ttl()); !status.ok()) return reply(status);
   const int64_t ttl_ms = Millis(request.ttl());
-  if (ttl_ms < 0) return reply(InvalidField("ttl", "not negative", "a negative duration"));
   v1::StoredEvent event;
   event.set_event_type(request.event_type());
   event.set_user_id(caller->user_id());
@@ -494,8 +504,8 @@ void RoomsCore::SendNotification(const IdentityPtr& caller, v1::SendNotification
   stored.set_notification_id(env_.ids.NewId("notif_"));
   *stored.mutable_content() = std::move(*request.mutable_notification());
   stored.set_time_ms(env_.clock.WallMillis());
+  if (absl::Status status = CheckDuration("ttl", request.ttl()); !status.ok()) return reply(status);
   int64_t ttl_ms = Millis(request.ttl());
-  if (ttl_ms < 0) return reply(InvalidField("ttl", "not negative", "a negative duration"));
   if (ttl_ms == 0) ttl_ms = options_.notification_ttl_ms;
   stored.set_expires_ms(stored.time_ms() + ttl_ms);
   stored.set_priority(request.priority());

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/rooms/domain/errors.h"
 #include "services/rooms/domain/testing/core_fixture.h"
 
 namespace covet::rooms {
@@ -85,6 +86,87 @@ TEST_F(RoomsCoreTest, ARoomThatWasCreatedStays) {
   Drain();
   Pass(100 * kHour, kHour);
   EXPECT_TRUE(Exists("mine"));
+}
+
+TEST_F(RoomsCoreTest, ADefinitionIsBounded) {
+  v1::CreateRoomRequest request;
+  request.set_room_id("big");
+  auto& fields = *request.mutable_metadata()->mutable_fields();
+  fields["text"].set_string_value(std::string(64 << 10, 'x'));
+  absl::Status refused;
+  core_->CreateRoom(Caller(), request, [&](const auto& room) { refused = room.status(); });
+  EXPECT_EQ(CodeOf(refused), ErrorCode::kMessageTooLarge) << refused;
+  fields["text"].set_string_value(std::string(60 << 10, 'x'));
+  core_->CreateRoom(Caller(), request, [&](const auto& room) { refused = room.status(); });
+  Drain();
+  EXPECT_TRUE(refused.ok()) << refused;
+  v1::UpdateRoomRequest update;
+  update.mutable_room()->set_room_id("big");
+  update.mutable_update_mask()->add_paths("grants");
+  for (int i = 0; i < 500; ++i) {
+    v1::RoomGrant& grant = *update.mutable_room()->add_grants();
+    grant.set_user_id("user-" + std::to_string(i));
+    grant.add_actions("room:read");
+  }
+  core_->UpdateRoom(Caller(), update, [&](const auto& room) { refused = room.status(); });
+  Drain();
+  EXPECT_EQ(CodeOf(refused), ErrorCode::kMessageTooLarge) << refused;
+}
+
+TEST_F(RoomsCoreTest, APageOfRoomsIsBoundedByItsBytes) {
+  std::vector<std::string> created;
+  for (int i = 10; i < 60; ++i) {
+    v1::CreateRoomRequest request;
+    request.set_room_id("room" + std::to_string(i));
+    created.push_back(request.room_id());
+    (*request.mutable_metadata()->mutable_fields())["text"].set_string_value(
+        std::string(60'000, 'x'));
+    core_->CreateRoom(Caller(), request, [](const auto& room) { EXPECT_TRUE(room.ok()); });
+  }
+  Drain();
+  v1::ListRoomsRequest list;
+  list.set_page_size(1'000);
+  std::vector<std::string> listed;
+  int pages = 0;
+  do {
+    core_->ListRooms(Caller(), list, [&](const absl::StatusOr<v1::ListRoomsResponse>& page) {
+      ASSERT_TRUE(page.ok());
+      EXPECT_LE(page->ByteSizeLong(), size_t{3} << 20);
+      for (const v1::Room& room : page->rooms()) listed.push_back(room.room_id());
+      list.set_page_token(page->next_page_token());
+    });
+    Drain();
+  } while (!list.page_token().empty() && ++pages < 10);
+  EXPECT_EQ(listed, created);
+  EXPECT_GE(pages, 1);
+}
+
+TEST_F(RoomsCoreTest, DurationsAreBounded) {
+  google::protobuf::Duration endless;
+  endless.set_seconds(9'000'000'000'000'000'000);
+  std::vector<absl::Status> refused;
+  const auto note = [&](const auto& result) { refused.push_back(result.status()); };
+  v1::CreateRoomRequest create;
+  create.set_room_id("old");
+  *create.mutable_retention()->mutable_max_age() = endless;
+  core_->CreateRoom(Caller(), create, note);
+  create.clear_retention();
+  core_->CreateRoom(Caller(), create, [](const auto& room) { EXPECT_TRUE(room.ok()); });
+  Drain();
+  v1::PublishRequest publish;
+  publish.set_room_id("old");
+  publish.set_event_type("t");
+  *publish.mutable_ttl() = endless;
+  core_->Publish(Caller(), publish, "1", "", note);
+  v1::SendNotificationRequest notify;
+  notify.set_user_id("u");
+  *notify.mutable_ttl() = endless;
+  core_->SendNotification(Caller(), notify, "", note);
+  Drain();
+  ASSERT_THAT(refused, SizeIs(3));
+  for (const absl::Status& status : refused) {
+    EXPECT_EQ(CodeOf(status), ErrorCode::kInvalidArgument) << status;
+  }
 }
 
 TEST_F(RoomsCoreTest, BigRoomsCountAtMostOnceASecond) {
