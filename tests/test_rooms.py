@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import socket
+import time
 
 import pytest
 
+from harness import credentials
 from harness.grpc_api import Api
+from harness.raw import RawConnection
 
 pytestmark = pytest.mark.protocol
 
@@ -205,6 +209,36 @@ async def test_messages_past_their_ttl_are_delivered_to_nobody(covet, room):
         joined = await b.join(room, history=10)
         assert joined["offset"] == 2
         assert (await b.event(room))["data"]["payload"] == "long"
+
+
+def join_without_reading(covet, user, rooms, history):
+    """A connection that joins the rooms and reads nothing, until it is told to."""
+    c = RawConnection(covet.http_address)
+    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    assert c.upgrade(f"/ws?token={credentials.token(user)}")[0] == 101
+    for room in rooms:
+        c.send_json({"type": "join_room", "id": room, "data": {"room_id": room, "options": {"history": history}}})
+    return c
+
+
+def test_many_rooms_are_replayed_over_a_slow_socket(covet, room, user):
+    rooms = [f"{room}_{i}" for i in range(25)]
+    with Api(covet.grpc_address()) as api:
+        # Far more than a connection's queue and its socket hold.
+        for each in rooms:
+            api.rooms("CreateRoom", room_id=each)
+            for n in range(6):
+                api.rooms("Publish", room_id=each, event_type="n", payload={"json": json.dumps([n, "x" * 60_000])})
+        with join_without_reading(covet, user, rooms, history=6) as c:
+            while any(api.rooms("GetRoom", room_id=each).member_count == 0 for each in rooms):
+                time.sleep(0.01)
+            seen = {each: [] for each in rooms}
+            while any(len(numbers) < 6 for numbers in seen.values()):
+                message = c.read_message()
+                if message["type"] == "room_event" and message["data"]["event_type"] == "n":
+                    assert message["data"]["replayed"] is True
+                    seen[message["data"]["room_id"]].append(message["data"]["payload"][0])
+    assert all(numbers == list(range(6)) for numbers in seen.values()), seen
 
 
 async def test_streams_that_are_not_there(covet):
