@@ -149,7 +149,7 @@ stop_all() {
 
 # With no edge there each request of a client fails, and what the gateway logs of it holds no token.
 check_gateway_log() {
-  local tries status= token=the-token-of-a-client
+  local tries status='' token=the-token-of-a-client
   compose start gateway >/dev/null 2>&1
   for ((tries = 0; tries < 300; tries++)); do
     status="$(curl -s -o /dev/null -w '%{http_code}' "http://$(published gateway 8000)/ws?token=$token" || true)"
