@@ -316,6 +316,47 @@ async def message_too_large(covet, agent, room):
         assert proxy.accepted == 1
 
 
+async def unsendable(covet, agent, room):
+    orders = {"stream_type": "events", "resource_id": "orders"}
+    errors, values = entry("unsendable")["errors"], entry("unsendable")["values"][agent.platform]
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room)
+
+        def begin(value):
+            at = f"{value}_{proxy.accepted}"
+            wrong = {"at": {"unsendable": value}}
+            return [
+                a.start("send", room=room, payload=wrong),
+                a.start("join", room=f"{room}_{at}", options=wrong),
+                a.start("subscribe", **{"as": at}, **orders, filters=wrong),
+                a.start("upload", **UPLOAD | {"as": at}, metadata=wrong),
+            ]
+
+        async def fail(answers):
+            for answer in answers:
+                with pytest.raises(AgentError) as failed:
+                    await answer
+                assert failed.value.type in errors, vars(failed.value)
+
+        for value in values:
+            wrong = {"at": {"unsendable": value}}
+            await fail([*begin(value), a.start("join", room=room, options=wrong), a.start("call", method="system.ping", params=wrong)])
+        assert (await a.do("send", room=room, payload=1))["offset"] == 1
+        assert proxy.accepted == 1
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        waiting = [answer for value in values for answer in begin(value)]
+        await a.do("session")
+        proxy.refuse(False)
+        await fail(waiting)
+        assert (await a.do("send", room=room, payload=2))["offset"] == 2
+        await a.take("room_event", 2)
+        assert len(a.told("disconnected")) == 1
+        assert not a.told("error")
+
+
 async def closing(covet, agent, room):
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)

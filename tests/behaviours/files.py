@@ -270,6 +270,10 @@ async def upload_source_fails(covet, agent):
             assert failed.value.type == "SourceError"
         with pytest.raises(AgentError):
             await a.do("upload", **_upload(data, "s", source="iterator"))
+        for source in entry("upload_source_fails")["texts"][agent.platform]:
+            with pytest.raises(AgentError) as failed:
+                await a.do("upload", **_upload(bytes(CHUNK), source, source=source, size=CHUNK))
+            assert failed.value.type == "SourceError", source
         assert (await a.do("session"))["session_id"] == session
 
 

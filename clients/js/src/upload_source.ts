@@ -97,12 +97,12 @@ class StreamChunks implements Chunks {
   }
 
   private async pull(): Promise<Uint8Array | undefined> {
-    try {
-      const {done, value} = await this.parts.next();
-      return done ? undefined : value;
-    } catch (error) {
+    const {done, value} = await this.parts.next().catch((error) => {
       throw new SourceError('the stream has failed', {cause: error});
-    }
+    });
+    if (done) return undefined;
+    if (!ArrayBuffer.isView(value)) throw new SourceError(`the stream gives ${typeof value} where bytes should be`);
+    return value;
   }
 
   private async fill(count: number): Promise<void> {

@@ -4,6 +4,7 @@
 import asyncio
 import base64
 import dataclasses
+import datetime
 import hashlib
 import io
 import json
@@ -38,6 +39,25 @@ async def parts(data):
     # In parts that are no chunks.
     for at in range(0, len(data), 1000):
         yield data[at : at + 1000]
+
+
+async def text_parts(data):
+    async for part in parts(data):
+        yield part.decode("latin-1")
+
+
+# What an argument `{"unsendable": …}` stands for.
+UNSENDABLE = {
+    "set": {"a"},
+    "time": datetime.datetime(2026, 1, 1),
+    "nan": float("nan"),
+    "infinity": -float("inf"),
+    "surrogate": "\ud800",
+}
+
+
+def argument(told):
+    return UNSENDABLE[told["unsendable"]] if "unsendable" in told else told
 
 
 class Pipe(io.RawIOBase):
@@ -86,7 +106,10 @@ class Agent:
             with open(path, "wb") as file:
                 file.write(data)
             return path if kind == "path" else open(path, "rb")
-        return {"bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "iterator": parts, "pipe": Pipe}[kind](data)
+        if kind == "text_file":
+            return io.StringIO(data.decode("latin-1"))
+        return {"bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "iterator": parts, "text_iterator": text_parts,
+                "pipe": Pipe}[kind](data)
 
     async def connect(self, url, tokens=(), api_key=None, reconnect=None, queue_size=100, listen=True):
         tokens = list(tokens)
@@ -244,7 +267,7 @@ class Agent:
             await self.client.close()
 
     async def run_one(self, line):
-        told = json.loads(line)
+        told = json.loads(line, object_hook=argument)
         try:
             result = await getattr(self, told["command"])(**told["args"])
             say({"id": told["id"], "result": result})

@@ -187,13 +187,28 @@ export const SOURCES = {
   async *iterator(bytes) {
     for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
   },
+  async *text_iterator(bytes) {
+    for await (const part of SOURCES.iterator(bytes)) yield String.fromCharCode(...part);
+  },
 };
+
+/** What an argument `{unsendable: …}` stands for. */
+const UNSENDABLE = {
+  bigint: 1n,
+  get cycle() {
+    const cycle = [];
+    cycle.push(cycle);
+    return cycle;
+  },
+};
+
+const argument = (_, value) => (value?.unsendable === undefined ? value : UNSENDABLE[value.unsendable]);
 
 /** Carries out a line of JSON, and says what came of it: `{id, result}` or `{id, error}`. After `{command: 'close'}` nothing is left. */
 export function agent(library, libraryUrl, say, sources = SOURCES) {
   const commands = commandsOf(library, libraryUrl, say, sources);
   return async (line) => {
-    const {id, command, args} = JSON.parse(line);
+    const {id, command, args} = JSON.parse(line, argument);
     try {
       say({id, result: (await commands[command](args)) ?? null});
     } catch (error) {

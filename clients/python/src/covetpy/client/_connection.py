@@ -123,8 +123,11 @@ class Connection:
         return self._heard > self._opened or asyncio.get_running_loop().time() - self._opened > STABLE_SECONDS
 
     async def send(self, message: Message) -> None:
-        """Raises NotConnectedError or MessageTooLargeError."""
-        await self._write(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+        """Raises NotConnectedError or MessageTooLargeError; TypeError or ValueError for what JSON cannot hold."""
+        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if not text.isascii():
+            text.encode()  # Where this fails for a surrogate, the socket would end the connection.
+        await self._write(text)
 
     async def request(self, message: Message, timeout: float, binary: Optional[bytes] = None) -> Message:
         """Sends it, or the frame that stands for it, and returns the answer as it came; raises the ServerError that it

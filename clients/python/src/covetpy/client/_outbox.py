@@ -15,7 +15,7 @@ MAX_UNANSWERED = 10_000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 # Waits until a message that was refused may be sent again; None if it may not, and raises what to give up with.
-Mend = Callable[[CovetError, int], Optional[Awaitable[None]]]
+Mend = Callable[[Exception, int], Optional[Awaitable[None]]]
 
 
 @dataclass
@@ -75,13 +75,13 @@ class Outbox:
                     entry.answer.set_result(result)
             except LOST:
                 return  # The next connection sends it again.
-            except CovetError as error:
+            except Exception as error:
                 try:
                     entry.refusals += 1
                     mended = entry.mend(error, entry.refusals)
                     if mended is None:
                         raise
                     await mended
-                except CovetError as final:
+                except Exception as final:
                     if not entry.answer.done():
                         entry.answer.set_exception(final)

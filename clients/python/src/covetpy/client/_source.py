@@ -178,7 +178,7 @@ class Resumable(Source, Generic[T]):
         self._end(reason, EndedError(self._what, reason))
         return False
 
-    def _end(self, reason: str, error: Optional[CovetError]) -> None:
+    def _end(self, reason: str, error: Optional[Exception]) -> None:
         if self.ended is not None:
             return
         self.ended = reason

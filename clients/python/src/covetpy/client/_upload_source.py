@@ -73,6 +73,7 @@ class FileChunks:
     def _read(self, index: int) -> bytes:
         self._file.seek(index * self._chunk_size)
         data = self._file.read(self._chunk_size)
+        _check_bytes(data)
         if len(data) != min(self._chunk_size, self.size - index * self._chunk_size):
             raise SourceError("the file has become shorter")
         return data
@@ -116,11 +117,13 @@ class StreamChunks:
 
     async def _pull(self) -> Optional[bytes]:
         try:
-            return await self._parts.__anext__()
+            part = await self._parts.__anext__()
         except StopAsyncIteration:
             return None
         except Exception as error:
             raise SourceError("the stream has failed") from error
+        _check_bytes(part)
+        return part
 
     async def _fill(self, count: int) -> None:
         while len(self._rest) < count:
@@ -136,6 +139,12 @@ class StreamChunks:
             part = await self._pull()
         if len(self._rest) != count or part:
             raise SourceError(f"the stream is longer than the {self.size} bytes that were told")
+
+
+def _check_bytes(data: object) -> None:
+    """A file that was opened for text does not give any."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise SourceError(f"the source gives {type(data).__name__} where bytes should be")
 
 
 async def _parts_of(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -233,7 +233,7 @@ class WebSocketClient:
         if self._session.connected:
             self._spawn(self._session.tell({"type": kind, "id": new_id(kind), "data": data}))
 
-    async def _back_off(self, attempt: float, error: CovetError) -> None:
+    async def _back_off(self, attempt: float, error: Exception) -> None:
         """Waits before attempt 1, 2, … in a row; raises `error` after the last one."""
         if attempt > self._session.policy.max_attempts:
             raise error
@@ -311,11 +311,11 @@ class WebSocketClient:
                 source._settle(None)
         except LOST:
             pass
-        except CovetError as error:
+        except Exception as error:  # Of options that cannot be sent, too.
             if source.ended is None and source._opening_id == message["id"]:
                 await self._refused(source, error)
 
-    async def _refused(self, source: Resumable[Any], error: CovetError) -> None:
+    async def _refused(self, source: Resumable[Any], error: Exception) -> None:
         if source._askers:
             return source._settle(error)
         # What was open before is worth some patience: its owner may be on its way back.
@@ -325,7 +325,7 @@ class WebSocketClient:
         id = source._opening_id
         try:
             await self._back_off(source._failures if passing else math.inf, error)
-        except CovetError:
+        except Exception:
             if source.ended is None:
                 self._abandon(source, error)
                 source._end(error.code if isinstance(error, ServerError) else "timeout", error)

@@ -108,7 +108,7 @@ class Room(Resumable[RoomEvent]):
         old, self._options = self._options, options
         return old
 
-    def _mend(self, error: CovetError, attempt: int) -> Optional[Awaitable[None]]:
+    def _mend(self, error: Exception, attempt: int) -> Optional[Awaitable[None]]:
         """The room's owner may be away for a while: what it refuses then is sent again, which is safe."""
         if not isinstance(error, ServerError) or self.ended is not None:
             return None

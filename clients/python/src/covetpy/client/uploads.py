@@ -182,7 +182,7 @@ class Upload(Source):
                         raise
                     failures = failures + 1 if len(self._received) <= before else 1
                     await self._client._back_off(failures, error)
-        except CovetError as error:
+        except Exception as error:  # Of metadata that cannot be sent, too.
             self._fail(error)
         finally:
             self._close_feeds()
