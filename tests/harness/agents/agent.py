@@ -5,6 +5,7 @@ import asyncio
 import base64
 import dataclasses
 import datetime
+import gc
 import hashlib
 import io
 import json
@@ -186,6 +187,12 @@ class Agent:
 
     async def unlisten(self, room):
         self.rooms[room].off("event", self.listeners[room])
+
+    async def relisten(self, room):
+        self.rooms[room].off("event", self.listeners[room])
+        self.rooms[room].on("event", self.listeners[room])
+        await asyncio.sleep(0)
+        gc.collect()  # Nobody but the library holds what it listens by.
 
     async def contexts(self, url, token, room):
         """What is left once the statements have ended."""

@@ -120,6 +120,10 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       rooms.get(room).on('event', listeners.get(room));
     },
     unlisten: async ({room}) => void rooms.get(room).off('event', listeners.get(room)),
+    async relisten({room}) {
+      rooms.get(room).off('event', listeners.get(room));
+      rooms.get(room).on('event', listeners.get(room));
+    },
     leave: ({room}) => rooms.get(room).leave(),
     async subscribe({as, stream_type, resource_id, filters, options, listen = false}) {
       const subscription = await client.subscribe(stream_type, resource_id, filters, options);

@@ -135,7 +135,9 @@ class Feed(Generic[T]):
             except Exception as error:  # The end of the feed, which iterators and callbacks for `ended` are told of.
                 logger.debug("a feed has ended: %s", error)
             finally:
-                self._listening.pop(callback, None)
+                # It may have been taken out and put in again since.
+                if self._listening.get(callback, (None,))[0] is mailbox:
+                    del self._listening[callback]
 
         self._listening[callback] = (mailbox, asyncio.get_running_loop().create_task(run()))
 
