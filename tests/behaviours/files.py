@@ -260,6 +260,15 @@ async def upload_continued(make_covet, agent):
         assert await _counted(covet, 200) == 0
 
 
+async def upload_again(covet, agent, room):
+    data = random_bytes(5 * CHUNK)
+    async with agent() as a:
+        await connect(a, covet.ws_url)
+        short = base64.b64encode(data[: 3 * CHUNK]).decode()
+        result = await a.do("upload_again", first=short, size=len(data), **_upload(data, upload_id=room))
+        assert fetch(covet, result["url"]).body == data
+
+
 async def upload_source_fails(covet, agent):
     data = random_bytes(5 * CHUNK)
     async with agent() as a:

@@ -245,7 +245,10 @@ export class CovetPyWebSocketClient {
     if (this.session.ended) throw this.session.ended;
     const upload = new Upload(this.link, source, options);
     this.uploads.set(upload.uploadId, upload);
-    void upload.over.then(() => this.uploads.delete(upload.uploadId));
+    void upload.over.then(() => {
+      // Another one may go on with its id.
+      if (this.uploads.get(upload.uploadId) === upload) this.uploads.delete(upload.uploadId);
+    });
     return upload;
   }
 

@@ -15,7 +15,7 @@ import tempfile
 
 sys.path.insert(0, sys.argv[1])
 
-from covetpy.client import Reconnect, WebSocketClient  # noqa: E402
+from covetpy.client import Reconnect, SourceError, WebSocketClient  # noqa: E402
 
 # How long what has ended may take to be gone.
 SETTLE_SECONDS = 10
@@ -240,6 +240,15 @@ class Agent:
         self.uploads[name], self.awaiting[name] = upload, asyncio.current_task()
         upload.on("status", self.teller("status", name))
         return plain(await upload)
+
+    async def upload_again(self, first, size, **upload):
+        """As `upload`, once a source that has only `first` has failed under the same id, and at once."""
+        failing = self.client.upload(parts(base64.b64decode(first)), filename=upload["filename"], size=size,
+                                     chunk_size=upload["chunk_size"], upload_id=upload["upload_id"])
+        try:
+            await failing
+        except SourceError:
+            return await self.upload(**upload)
 
     async def abort_upload(self, **names):
         self.awaiting[names["as"]].cancel()

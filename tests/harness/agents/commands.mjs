@@ -158,6 +158,16 @@ function commandsOf({CovetPyWebSocketClient}, libraryUrl, say, sources) {
       upload.on('status', (item) => say({event: 'status', of: as, item}));
       return upload.done;
     },
+    /** As `upload`, once a source that has only `first` has failed under the same id, and at once. */
+    async upload_again({first, size, ...upload}) {
+      const {filename, chunk_size: chunkSize, upload_id: uploadId} = upload;
+      const failing = client.upload(SOURCES.iterator(bytesOf(first)), {filename, size, chunkSize, uploadId});
+      try {
+        await failing.done;
+      } catch {
+        return this.upload(upload);
+      }
+    },
     cancel_upload: ({as}) => uploads.get(as).cancel(),
     abort_upload: async ({as}) => aborting.get(as).abort(),
     pause_upload: async ({as}) => uploads.get(as).pause(),

@@ -214,7 +214,7 @@ class WebSocketClient:
         upload = Upload(self, source, filename=filename, mimetype=mimetype, size=size, chunk_size=chunk_size,
                         metadata=metadata, upload_id=upload_id, on_progress=on_progress)
         self._uploads[upload.upload_id] = upload
-        upload._processed.add_done_callback(lambda _: self._uploads.pop(upload.upload_id, None))
+        upload._processed.add_done_callback(lambda _: self._forget_upload(upload))
         return upload
 
     def download(self, file: str, *, offset: int = 0,
@@ -262,6 +262,11 @@ class WebSocketClient:
             del self._rooms[source.room_id]
 
     # Inside.
+
+    def _forget_upload(self, upload: Upload) -> None:
+        # Another one may go on with its id.
+        if self._uploads.get(upload.upload_id) is upload:
+            del self._uploads[upload.upload_id]
 
     def _known(self, event: str) -> str:
         if event not in EVENTS:
