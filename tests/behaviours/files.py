@@ -348,6 +348,19 @@ async def download_aborted(covet, agent, user):
         assert (await a.do("session"))["session_id"] == session
 
 
+async def download_aborted_while_away(covet, agent):
+    async with Proxy(covet.http_address) as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        proxy.refuse()
+        proxy.cut()
+        await a.take("disconnected")
+        download = a.start("download", **{"as": "d"}, file="file_none")
+        await a.do("abort_download", **{"as": "d"})
+        with pytest.raises(AgentError) as aborted:
+            await download
+        assert aborted.value.type == "Cancelled"
+
+
 async def digests(agent):
     async with agent() as a:
         for length in (0, 55, 56, 63, 64, 119):

@@ -53,7 +53,7 @@ export class Download implements AsyncIterable<Uint8Array> {
           url = undefined;
         } else if (isFinal(error)) throw error;
         failures = this.at > before ? 1 : failures + 1;
-        await this.link.backOff(failures, asDownloadError(error));
+        await unlessAborted(this.link.backOff(failures, asDownloadError(error)), this.options.signal);
       }
     }
   }
@@ -71,7 +71,7 @@ export class Download implements AsyncIterable<Uint8Array> {
   }
 
   private async freshLink(): Promise<string> {
-    await this.link.whenConnected();
+    await unlessAborted(this.link.whenConnected(), this.options.signal);
     const message = {type: 'rpc_call', id: newId('rpc'), data: {method: 'files.get', params: {file_id: this.file}}};
     const {result} = (await this.link.ask(message, {signal: this.options.signal})).data;
     return result.url as string;
@@ -126,6 +126,24 @@ export class Download implements AsyncIterable<Uint8Array> {
     const length = response.headers.get('Content-Length');
     this.size = range ? Number(range[2]) : length === null ? undefined : Number(length);
     return true;
+  }
+}
+
+/** As `work`, which goes on unheard once the signal is aborted. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  let abort = () => {};
+  try {
+    return await Promise.race([
+      work,
+      new Promise<never>((_, reject) => {
+        abort = () => reject(signal.reason);
+        signal.addEventListener('abort', abort, {once: true});
+        if (signal.aborted) abort();
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
