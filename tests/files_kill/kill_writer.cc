@@ -39,7 +39,7 @@ class Writer final : public Uploader {
     auto user = std::make_shared<common::v1::Identity>();
     user->set_user_id(kKillUser);
     user->add_roles("admin");
-    id_ = store_.core().Attach(this, std::move(user));
+    id_ = store_.core().Attach(this, std::move(user), "");
     v1::UploadRequest request;
     v1::StartUpload* start = request.mutable_start();
     start->set_upload_id(KillUploadId(upload_));
