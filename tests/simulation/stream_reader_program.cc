@@ -53,6 +53,7 @@ class StreamReaderProgram::Socket final : public edge::Connection,
     return result;
   }
   size_t queued_bytes() const override { return queue_.bytes(); }
+  bool behind() const override { return queue_.backpressured(); }
   void PauseReading() override {}
   void ResumeReading() override {}
   void Ping(std::string) override {}
