@@ -180,6 +180,23 @@ async def _accepted(a, command, args):
     return True
 
 
+async def joins_refused(covet, agent, room):
+    async with Proxy(covet.http_address, wrong="not a list") as proxy, agent() as a:
+        await connect(a, proxy.ws_url)
+        await a.do("join", room=room, options=NOTES)
+        wrong = [{"filter": {"event_types": f"not a list, {n}"}} for n in range(2)]
+        for answer in [a.start("join", room=room, options=options) for options in wrong]:
+            with pytest.raises(AgentError) as refused:
+                await answer
+            assert refused.value.type == "ServerError", vars(refused.value)
+        proxy.cut()
+        await a.take("disconnected")
+        await a.take("connected", 2)
+        assert (await a.do("send", room=room, payload=1))["offset"] == 1
+        await a.take("room_event", of=room)
+        assert not a.told("room_event_end")
+
+
 async def answered_late(covet, agent, room):
     async with Proxy(covet.http_address) as proxy, agent() as a:
         await connect(a, proxy.ws_url)

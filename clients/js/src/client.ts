@@ -181,14 +181,14 @@ export class CovetPyWebSocketClient {
    */
   async joinRoom(roomId: string, options: JoinOptions = {}): Promise<Room> {
     const room = this.rooms.get(roomId) ?? new Room(this.link, roomId, options);
-    const old = room.replaceOptions(options);
+    room.options = options;
     this.rooms.set(roomId, room);
     try {
       await this.open(room);
     } catch (error) {
       // It goes on as it was.
       if (room.established && !room.ended) {
-        room.replaceOptions(old);
+        room.options = room.accepted;
         this.reopen(room);
       } else this.abandon(room, error);
       throw error;

@@ -92,7 +92,10 @@ export class Room extends Resumable<RoomEvents> {
     ended: new Feed<Ended>(1),
   };
   protected readonly prefix = 'jr';
-  private options: JoinOptions;
+  /** Those of the newest join. @internal */
+  options: JoinOptions;
+  /** Those that the server has accepted last. @internal */
+  accepted: JoinOptions;
 
   /** @internal */
   constructor(
@@ -102,7 +105,7 @@ export class Room extends Resumable<RoomEvents> {
     options: JoinOptions,
   ) {
     super(link, `room ${roomId}`, options);
-    this.options = options;
+    this.options = this.accepted = options;
   }
 
   /** Events from now on. Throws EndedError when the server ends the room; ends when the client leaves. */
@@ -135,13 +138,6 @@ export class Room extends Resumable<RoomEvents> {
     return this.stop('left');
   }
 
-  /** Returns those that it had. @internal */
-  replaceOptions(options: JoinOptions): JoinOptions {
-    const old = this.options;
-    this.options = options;
-    return old;
-  }
-
   /** The room's owner may be away for a while: what it refuses then is sent again, which is safe. */
   private mend(error: Error, attempt: number): Promise<void> | undefined {
     if (!(error instanceof ServerError) || this.ended) return undefined;
@@ -166,6 +162,7 @@ export class Room extends Resumable<RoomEvents> {
     this.memberCount = data.member_count;
     this.permissions = data.permissions;
     this.metadata = data.room_metadata;
+    this.accepted = this.options;
     this.opened(data);
   }
 

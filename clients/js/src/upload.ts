@@ -184,7 +184,10 @@ export class Upload extends Source<UploadEvents> {
     if (ready.type === 'file_upload_complete' || this.settled) return;
     this.received.clear();
     for (const [first, last] of ready.data.received as [number, number][]) {
-      for (let index = first; index <= last; index++) this.received.add(index);
+      for (let index = first; index <= last; index++) {
+        this.received.add(index);
+        this.chunks.done(index);
+      }
     }
     this.progress();
     let next = 0;
@@ -222,7 +225,7 @@ export class Upload extends Source<UploadEvents> {
   }
 
   private async sendChunk(index: number): Promise<void> {
-    const bytes = await this.chunks.read(index);
+    const bytes = await this.chunks.read(index, this.received);
     const checksum = await sha256(bytes);
     for (let tries = 1; ; tries++) {
       const data = {upload_id: this.uploadId, chunk_index: index, total_chunks: this.totalChunks, checksum};

@@ -11,8 +11,8 @@ export interface Chunks {
   readonly size: number;
   readonly name: string | undefined;
   readonly type: string | undefined;
-  /** The bytes of a chunk. Rejects with SourceError. */
-  read(index: number): Promise<Uint8Array>;
+  /** The bytes of a chunk; none of `received` will be read any more. Rejects with SourceError. */
+  read(index: number, received: ReadonlySet<number>): Promise<Uint8Array>;
   /** It will not be read again. */
   done(index: number): void;
   /** No more is read. */
@@ -68,8 +68,8 @@ class StreamChunks implements Chunks {
     this.parts = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : partsOf(stream);
   }
 
-  read(index: number): Promise<Uint8Array> {
-    const reading = this.reading.then(() => this.readTo(index));
+  read(index: number, received: ReadonlySet<number>): Promise<Uint8Array> {
+    const reading = this.reading.then(() => this.readTo(index, received));
     this.reading = reading.catch(() => {});
     return reading;
   }
@@ -83,12 +83,13 @@ class StreamChunks implements Chunks {
     await this.parts.return?.().catch(() => {});
   }
 
-  private async readTo(index: number): Promise<Uint8Array> {
+  private async readTo(index: number, received: ReadonlySet<number>): Promise<Uint8Array> {
     while (this.next <= index) {
       const end = Math.min((this.next + 1) * this.chunkSize, this.size);
       await this.fill(end - this.next * this.chunkSize);
       if (end === this.size) await this.checkEnd();
-      this.kept.set(this.next, this.take(end - this.next * this.chunkSize));
+      const chunk = this.take(end - this.next * this.chunkSize);
+      if (!received.has(this.next)) this.kept.set(this.next, chunk);
       this.next++;
     }
     const chunk = this.kept.get(index);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from typing import AsyncIterable, AsyncIterator, BinaryIO, Dict, Optional, Protocol, Union
+from typing import AbstractSet, AsyncIterable, AsyncIterator, BinaryIO, Dict, Optional, Protocol, Union
 
 from covetpy.client.errors import SourceError
 
@@ -18,8 +18,8 @@ class Chunks(Protocol):
     size: int
     name: str
 
-    async def read(self, index: int) -> bytes:
-        """The bytes of a chunk. Raises SourceError."""
+    async def read(self, index: int, received: AbstractSet[int]) -> bytes:
+        """The bytes of a chunk; none of `received` will be read any more. Raises SourceError."""
 
     def done(self, index: int) -> None:
         """It will not be read again."""
@@ -53,7 +53,7 @@ class FileChunks:
         name = getattr(file, "name", "")
         self.name = os.path.basename(name) if isinstance(name, str) else ""
 
-    async def read(self, index: int) -> bytes:
+    async def read(self, index: int, received: AbstractSet[int]) -> bytes:
         async with self._lock:
             try:
                 if isinstance(self._file, io.BytesIO):
@@ -90,7 +90,7 @@ class StreamChunks:
         self.size = size
         self.name = ""
 
-    async def read(self, index: int) -> bytes:
+    async def read(self, index: int, received: AbstractSet[int]) -> bytes:
         async with self._lock:
             while self._next <= index:
                 begin = self._next * self._chunk_size
@@ -98,7 +98,8 @@ class StreamChunks:
                 await self._fill(end - begin)
                 if end == self.size:
                     await self._check_end(end - begin)
-                self._kept[self._next] = bytes(self._rest[:end - begin])
+                if self._next not in received:
+                    self._kept[self._next] = bytes(self._rest[:end - begin])
                 del self._rest[:end - begin]
                 self._next += 1
             if index not in self._kept:

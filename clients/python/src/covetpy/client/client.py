@@ -136,16 +136,18 @@ class WebSocketClient:
         room = self._rooms.get(room_id)
         if room is None:
             room = Room(self, room_id, dict(options or {}))
-        old = room._replace_options(dict(options or {}))
+        room._options = dict(options or {})
         if callback is not None:
             room.on("event", callback)
         self._rooms[room_id] = room
         try:
             await self._open(room)
         except BaseException as error:
-            if room._established and room.ended is None:
+            if room._askers:
+                pass  # Others wait for the same room, and may get it.
+            elif room._established and room.ended is None:
                 # It goes on as it was.
-                room._replace_options(old)
+                room._options = room._accepted
                 self._reopen(room)
             else:
                 self._abandon(room, error)
@@ -296,7 +298,11 @@ class WebSocketClient:
         message = self._opening(source)
         if self._session.connected:
             self._spawn(self._attempt(source, message))
-        await asker
+        try:
+            await asker
+        finally:
+            if asker in source._askers:
+                source._askers.remove(asker)
 
     def _opening(self, source: Resumable[Any]) -> Message:
         message = source._open_message()

@@ -67,7 +67,8 @@ class Room(Resumable[RoomEvent]):
         events: Feed[RoomEvent] = Feed(MAX_WAITING)
         super().__init__(client, f"room {room_id}", options, events, event=events,
                          metrics=Feed[Dict[str, Any]](MAX_WAITING))
-        self._options = options
+        # Those of the newest join, and those that the server has accepted last.
+        self._options = self._accepted = options
         self.room_id = room_id
         """Its id."""
         self.member_count = 0
@@ -103,11 +104,6 @@ class Room(Resumable[RoomEvent]):
 
     # What the client tells it.
 
-    def _replace_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Returns those that it had."""
-        old, self._options = self._options, options
-        return old
-
     def _mend(self, error: Exception, attempt: int) -> Optional[Awaitable[None]]:
         """The room's owner may be away for a while: what it refuses then is sent again, which is safe."""
         if not isinstance(error, ServerError) or self.ended is not None:
@@ -130,6 +126,7 @@ class Room(Resumable[RoomEvent]):
         self.member_count = data["member_count"]
         self.permissions = data["permissions"]
         self.metadata = data["room_metadata"]
+        self._accepted = self._options
         self._opened(data)
 
     def _on_event(self, message: Message) -> None:

@@ -198,6 +198,8 @@ class Upload(Source):
             return
         data = ready["data"]
         self._received = {index for first, last in data["received"] for index in range(first, last + 1)}
+        for index in self._received:
+            self._chunks.done(index)
         self._tell_progress()
         missing = iter([index for index in range(self.total_chunks) if index not in self._received])
 
@@ -226,7 +228,7 @@ class Upload(Source):
             self._processed.remove_done_callback(stop)
 
     async def _send_chunk(self, index: int) -> None:
-        data = await self._chunks.read(index)
+        data = await self._chunks.read(index, self._received)
         chunk: Dict[str, Any] = {"upload_id": self.upload_id, "chunk_index": index, "total_chunks": self.total_chunks,
                                  "checksum": hashlib.sha256(data).hexdigest()}
         for attempt in range(1, CHECKSUM_TRIES + 1):
