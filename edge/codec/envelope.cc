@@ -173,7 +173,9 @@ class Decoder::Impl {
       refused.original_id = id;
     }
     ondemand::object metadata;
-    if (root.find_field_unordered("metadata").get_object().get(metadata) == simdjson::SUCCESS &&
+    // What broke off the search for the one has left nothing to search for the other in.
+    if (document.is_alive() &&
+        root.find_field_unordered("metadata").get_object().get(metadata) == simdjson::SUCCESS &&
         metadata.find_field_unordered("correlation_id").get(value) == simdjson::SUCCESS &&
         in.Id(value, "metadata.correlation_id", &id)) {
       refused.correlation_id = id;
